@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front: each target installs what it is missing, then drives a preset of CMakePresets.json.
+JOBS ?= $(shell nproc)
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export CTEST_PARALLEL_LEVEL := $(JOBS)
+
+.PHONY: help demo test check bench docs clean
+
+help:
+	@echo 'make demo    build and run the quickstart: protect pairs, train on them, print retrieval'
+	@echo 'make test    build the library'\''s tests and run them'
+	@echo 'make check   the slower rest: lint, sanitizers, Clang, packaging, API reference'
+	@echo 'make bench   run the benchmarks; writes build/bench/summary.json'
+	@echo 'make docs    build the API reference; writes build/docs/html'
+	@echo 'make clean   remove build/'
+
+demo:
+	@scripts/install-deps demo
+	cmake --preset demo
+	cmake --build --preset demo
+	build/demo/examples/quickstart
+
+test:
+	@scripts/install-deps test
+	cmake --preset release
+	cmake --build --preset release
+	ctest --preset release
+
+check:
+	@scripts/install-deps check
+	@scripts/check
+
+bench:
+	@scripts/install-deps bench
+	cmake --preset bench
+	cmake --build --preset bench
+	bench/run build/bench
+
+docs:
+	@scripts/install-deps docs
+	cmake --preset docs
+	cmake --build --preset docs
+
+clean:
+	rm -rf build

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# unlearn::warnings: how we compile our own tests, examples and benchmarks. Never exported.
+add_library(unlearn_warnings INTERFACE)
+add_library(unlearn::warnings ALIAS unlearn_warnings)
+target_compile_options(
+  unlearn_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                             -Werror)
