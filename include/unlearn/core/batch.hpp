@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/interop/eigen.hpp"
+
+namespace unlearn {
+
+/// A token's id: its row in the model's embedding table.
+using Token = std::int32_t;
+
+/// The number of one pair, signal or group; counted from 0.
+using Index = std::uint32_t;
+
+/// B signals (images, audio) as a model meets them: clean, and the noise that is added to them.
+///
+/// On the pixel lattice `Sample` is uint8 and `Noise` int8: bytes travel, and the model's value is
+/// (clean + noise) / 255. Else both are float or double and the value is clean + noise. A noise
+/// view with no rows means no noise.
+template <class Sample, class Noise>
+struct SignalBatch {
+  View<const Sample, 2> clean;  ///< [B, elements]
+  View<const Noise, 2> noise;   ///< [B, elements], or empty for clean signals
+
+  /// One unit of the stored numbers in the signal's own units: 1/255 on the lattice, else 1.
+  static constexpr double unit = std::is_integral_v<Sample> ? 1.0 / 255 : 1.0;
+
+  /// B.
+  [[nodiscard]] std::size_t size() const { return clean.extent(0); }
+  /// Numbers in one signal.
+  [[nodiscard]] std::size_t elements() const { return clean.extent(1); }
+
+  /// The perturbed signals I + δ, in the signal's own units, as a [B, elements] float matrix.
+  [[nodiscard]] Matrix perturbed() const {
+    Matrix signals = as_eigen(clean).template cast<float>();
+    if (!noise.empty()) signals += as_eigen(noise).template cast<float>();
+    if constexpr (std::is_integral_v<Sample>) signals /= 255.0F;
+    return signals;
+  }
+};
+
+/// Signals on the pixel lattice.
+using PixelBatch = SignalBatch<std::uint8_t, std::int8_t>;
+/// Signals in single precision.
+using FloatBatch = SignalBatch<float, float>;
+
+/// R token sequences as a text encoder meets them: caption and trigger already put together.
+struct TokenBatch {
+  View<const Token, 2> tokens;                      ///< [R, L]; padded behind each length
+  std::span<const std::int32_t> lengths;            ///< [R]; start and end token counted
+  View<const std::int32_t, 2> trigger_positions{};  ///< [R, n]; where each trigger token stands
+
+  /// R.
+  [[nodiscard]] std::size_t size() const { return tokens.extent(0); }
+  /// n, the tokens of each trigger.
+  [[nodiscard]] std::size_t trigger_length() const { return trigger_positions.extent(1); }
+
+  /// The tokens of sequence `row`, without padding.
+  [[nodiscard]] std::span<const Token> sequence(std::size_t row) const {
+    return tokens.row(row).first(static_cast<std::size_t>(lengths[row]));
+  }
+};
+
+}  // namespace unlearn

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <random>  // std::uniform_random_bit_generator
+#include <span>
+
+#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+
+/// Two towers that embed signals and texts in one space, and send gradients back.
+///
+/// Requirements, for a model `m`, signals `s` [B, elements], texts `t` [R, L], a pull `p`:
+///  1. `m.encode_signals(s)` returns [B, D] embeddings, `m.encode_texts(t)` [R, D] for any R; both
+///     in evaluation mode, not necessarily normalised, row r depending on input r alone.
+///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and writes the
+///     gradient with respect to the perturbed signals to `out` [B, elements]. On the pixel lattice
+///     any positive multiple will do, as only signs are used.
+///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger
+///     positions: `out` [R, n, E].
+///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.
+///  5. `m.logit_scale()` is exp(s), the factor on the cosine similarities.
+///  6. None of these changes what a later call returns.
+template <class M, class Batch, class Loss>
+concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, Pull<Loss>& p,
+                               View<float, 2> signal_grad, View<float, 3> token_grad) {
+  { m.encode_signals(s) } -> FloatMatrix;
+  { m.encode_texts(t) } -> FloatMatrix;
+  m.signal_gradient(s, p, signal_grad);
+  m.text_gradient(t, p, token_grad);
+  { m.token_embeddings() } -> std::convertible_to<View<const float, 2>>;
+  { m.logit_scale() } -> std::convertible_to<double>;
+};
+
+/// A dual encoder that can learn.
+///
+/// Requirements: (1) `m.fit(s, t)` takes one optimiser step on the pairs (s_i, t_i), in training
+/// mode, and returns the loss before the step.
+template <class M, class Batch>
+concept Trainable = requires(M& m, const Batch& s, const TokenBatch& t) {
+  { m.fit(s, t) } -> std::convertible_to<double>;
+};
+
+/// A value that can be written to a stream and read back to the same value: run state of a model
+/// (weights and optimiser) or of a generator.
+///
+/// Requirements: (1) `m.save(out)` writes, (2) `m.load(in)` reads what `save` wrote, and from then
+/// on `m` behaves to the last bit as the one that was saved.
+template <class M>
+concept Checkpointable = requires(M& m, std::ostream& out, std::istream& in) {
+  m.save(out);
+  m.load(in);
+};
+
+/// Image-caption rows, or any signal-text pairs, that are loaded by index.
+///
+/// Requirements, for a source `p`:
+///  1. `sample_type` is std::uint8_t (pixel lattice) or float.
+///  2. `p.rows()` pairs over `p.signals()` signals of `p.elements()` numbers each.
+///  3. `p.signal_of(row)` < `p.signals()`: several rows may name one signal.
+///  4. `p.load_signals(indices, out)` writes signal indices[i] to row i of `out` [n, elements].
+///  5. `p.caption(row)` is the row's token sequence, start and end token included; the range stays
+///     valid until the next call.
+///  6. Every call with the same arguments gives the same answer.
+template <class P>
+concept PairSource =
+    (std::same_as<typename P::sample_type, std::uint8_t> ||
+     std::same_as<typename P::sample_type, float>) &&
+    requires(P& p, Index i, std::span<const Index> indices, View<typename P::sample_type, 2> out) {
+      { p.rows() } -> std::convertible_to<std::size_t>;
+      { p.signals() } -> std::convertible_to<std::size_t>;
+      { p.elements() } -> std::convertible_to<std::size_t>;
+      { p.signal_of(i) } -> std::convertible_to<Index>;
+      p.load_signals(indices, out);
+      { p.caption(i) } -> std::convertible_to<std::span<const Token>>;
+    };
+
+}  // namespace unlearn

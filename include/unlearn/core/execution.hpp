@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace unlearn {
+
+/// Runs an algorithm's short reference form, in order, on the calling thread.
+///
+/// It is the oracle for every other policy: those must give the same bytes.
+struct Sequential {};
+
+/// Runs an algorithm's fast form on several threads.
+///
+/// Work is cut into blocks whose borders depend on the sizes alone, so the result is the same
+/// for every number of threads.
+struct Parallel {
+  /// Number of threads; 0 means one for each core.
+  unsigned threads = 0;
+
+  /// `threads`, or the number of cores where that is 0; at least 1.
+  [[nodiscard]] unsigned thread_count() const {
+    return threads > 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
+  }
+};
+
+inline constexpr Sequential sequential{};
+inline constexpr Parallel parallel{};
+
+/// One of the library's execution policies.
+template <class P>
+concept ExecutionPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> ||
+                          std::same_as<std::remove_cvref_t<P>, Parallel>;
+
+namespace detail {
+
+/// How many pieces `for_each_piece` makes of [0, count).
+inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::size_t grain) {
+  const std::size_t grains = (count + grain - 1) / grain;
+  return std::clamp<std::size_t>(grains, 1, policy.thread_count());
+}
+
+/// While it lives, OpenMP (and so a product of Eigen's) starts no threads from this thread: the
+/// pieces have the cores already.
+class OpenMpSingleThread {
+ public:
+#ifdef _OPENMP
+  OpenMpSingleThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OpenMpSingleThread() { omp_set_num_threads(before_); }
+#else
+  OpenMpSingleThread() = default;
+  ~OpenMpSingleThread() = default;
+#endif
+  OpenMpSingleThread(const OpenMpSingleThread&) = delete;
+  OpenMpSingleThread& operator=(const OpenMpSingleThread&) = delete;
+
+#ifdef _OPENMP
+ private:
+  int before_;
+#endif
+};
+
+/// Calls `work(begin, end)`, or `work(piece, begin, end)`, for consecutive pieces of [0, count),
+/// one piece a thread.
+///
+/// Every inner border is a multiple of `grain`; with fewer than two grains there is one piece, on
+/// the calling thread. The first exception thrown by a piece is thrown here, after all pieces
+/// have ended. A thread that cannot be started is an exception, too.
+template <class Work>
+void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain,
+                    const Work& work) {
+  if (count == 0) return;
+  const std::size_t grains = (count + grain - 1) / grain;
+  const std::size_t pieces = piece_count(policy, count, grain);
+  const auto border = [&](std::size_t piece) {
+    return std::min(count, (grains * piece / pieces) * grain);
+  };
+  std::vector<std::exception_ptr> failures(pieces);
+  const auto guarded = [&](std::size_t piece) {
+    [[maybe_unused]] const OpenMpSingleThread single_thread;
+    try {
+      if constexpr (std::invocable<const Work&, std::size_t, std::size_t, std::size_t>) {
+        work(piece, border(piece), border(piece + 1));
+      } else {
+        work(border(piece), border(piece + 1));
+      }
+    } catch (...) {
+      failures[piece] = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    threads.reserve(pieces - 1);
+    for (std::size_t piece = 1; piece < pieces; ++piece) threads.emplace_back(guarded, piece);
+    guarded(0);
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+}  // namespace detail
+}  // namespace unlearn

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>  // std::uniform_random_bit_generator
+#include <span>
+#include <utility>
+
+#include "unlearn/core/error.hpp"
+
+namespace unlearn {
+
+// The standard fixes what its engines produce, but not what its distributions and std::shuffle
+// make of it: these two give the same answer with every standard library.
+
+/// 64 fair bits from any uniform random bit generator.
+/// @throws nothing; a generator whose range is not a whole number of bits does not compile.
+template <std::uniform_random_bit_generator Rng>
+[[nodiscard]] std::uint64_t random_bits(Rng& rng) {
+  constexpr auto span = static_cast<std::uint64_t>(Rng::max() - Rng::min());
+  static_assert((span & (span + 1)) == 0,
+                "unlearn needs a generator whose range is a whole number of bits, "
+                "such as std::mt19937 or std::mt19937_64");
+  constexpr int width = std::bit_width(span);
+  std::uint64_t bits = 0;
+  for (int have = 0; have < 64; have += width) {
+    const auto drawn = static_cast<std::uint64_t>(rng() - Rng::min());
+    if constexpr (width == 64) {
+      bits = drawn;
+    } else {
+      bits = (bits << width) | drawn;
+    }
+  }
+  return bits;
+}
+
+/// A uniformly drawn integer in [0, bound), without modulo bias.
+///
+/// Rejects the draws below 2^64 mod bound; fewer than one draw in two is rejected.
+/// @throws InvalidArgument when `bound` is 0.
+template <std::uniform_random_bit_generator Rng>
+[[nodiscard]] std::size_t uniform_below(std::size_t bound, Rng& rng) {
+  detail::require(bound > 0, "bound of a random draw", "at least 1", bound);
+  const std::uint64_t rejected = (0 - static_cast<std::uint64_t>(bound)) % bound;
+  std::uint64_t bits = random_bits(rng);
+  while (bits < rejected) bits = random_bits(rng);
+  return static_cast<std::size_t>(bits % bound);
+}
+
+/// Puts `items` in a uniformly drawn order (Fisher-Yates).
+template <class T, std::uniform_random_bit_generator Rng>
+void shuffle(std::span<T> items, Rng& rng) {
+  for (std::size_t i = items.size(); i > 1; --i) {
+    using std::swap;
+    swap(items[i - 1], items[uniform_below(i, rng)]);
+  }
+}
+
+/// A tiny generator that expands one 64-bit seed (SplitMix64; Steele, Lea, Flood, OOPSLA 2014).
+///
+/// For orders that are drawn again from a stored seed, not for a whole run.
+class SplitMix64 {
+ public:
+  /// All 64 bits are drawn.
+  using result_type = std::uint64_t;
+  /// Starts the sequence that belongs to `seed`.
+  explicit constexpr SplitMix64(std::uint64_t seed) : state_(seed) {}
+  /// The least number drawn.
+  static constexpr result_type min() { return 0; }
+  /// The greatest number drawn.
+  static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
+  /// The next number of the sequence.
+  constexpr result_type operator()() {
+    state_ += 0x9E3779B97F4A7C15U;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+    return z ^ (z >> 31U);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace unlearn

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "unlearn/core/error.hpp"
+
+namespace unlearn {
+
+template <class T, std::size_t Rank>
+class View;
+
+/// How a foreign container is seen as a View; specialise it to let a type of yours pass wherever
+/// a view is wanted.
+///
+/// A specialisation for `C` has a static member `view(c)` that returns a `View<T, Rank>` over the
+/// elements of `c` without copying them. `interop/` has those for Eigen and xtensor.
+template <class C>
+struct ViewTraits;
+
+/// A type that is a View, or that ViewTraits knows how to see as one.
+template <class C>
+concept Viewable = requires(C& container) {
+  { ViewTraits<std::remove_cvref_t<C>>::view(container) };
+};
+
+/// The elements of `container` as a View. Nothing is copied: the container must outlive the view.
+template <Viewable C>
+[[nodiscard]] constexpr auto as_view(C& container) {
+  return ViewTraits<std::remove_cvref_t<C>>::view(container);
+}
+
+/// The View type through which `C` is seen.
+template <class C>
+using view_of_t = decltype(as_view(std::declval<C&>()));
+
+/// A dense, row-major (C-ordered) array of `Rank` dimensions that somebody else owns.
+///
+/// Trivially copyable; passed by value. `View<const T, Rank>` reads, `View<T, Rank>` also writes,
+/// and the second converts to the first. Element (i, j, ...) stands at the flat index
+/// ((i · extent(1)) + j) · extent(2) + ...
+template <class T, std::size_t Rank>
+class View {
+  static_assert(Rank >= 1, "a View has at least one dimension");
+
+ public:
+  /// T; const where the view only reads.
+  using element_type = T;
+  /// T without const.
+  using value_type = std::remove_cv_t<T>;
+  /// The number of dimensions.
+  static constexpr std::size_t rank = Rank;
+
+  /// No elements: every extent is 0.
+  constexpr View() = default;
+
+  /// Sees `data`, which holds the product of `extents` elements.
+  constexpr View(T* data, const std::array<std::size_t, Rank>& extents)
+      : data_(data), extents_(extents) {}
+
+  /// Sees a flat range under the given extents.
+  /// @throws InvalidArgument when the product of the extents is not the range's size.
+  constexpr View(std::span<T> flat, const std::array<std::size_t, Rank>& extents)
+      : data_(flat.data()), extents_(extents) {
+    detail::require_size("elements of a View", size(), flat.size());
+  }
+
+  /// A writable view is also a readable one.
+  template <class U>
+    requires(std::is_const_v<T> && std::same_as<U, value_type>)
+  constexpr View(const View<U, Rank>& other)  // NOLINT(google-explicit-constructor)
+      : data_(other.data()), extents_(other.extents()) {}
+
+  /// Any container that ViewTraits knows, of the same element type and rank.
+  template <class C>
+    requires(!std::same_as<std::remove_cvref_t<C>, View> &&
+             !std::same_as<std::remove_cvref_t<C>, View<value_type, Rank>> &&
+             Viewable<std::remove_reference_t<C>> &&
+             (view_of_t<std::remove_reference_t<C>>::rank == Rank) &&
+             std::convertible_to<typename view_of_t<std::remove_reference_t<C>>::element_type (*)[],
+                                 T (*)[]>)
+  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload)
+  constexpr View(C&& container)
+      : data_(as_view(container).data()), extents_(as_view(container).extents()) {}
+
+  /// The first element.
+  [[nodiscard]] constexpr T* data() const { return data_; }
+  /// How many entries each dimension has.
+  [[nodiscard]] constexpr const std::array<std::size_t, Rank>& extents() const { return extents_; }
+  /// How many entries `dimension` has.
+  [[nodiscard]] constexpr std::size_t extent(std::size_t dimension) const {
+    return extents_[dimension];
+  }
+  /// The number of elements: the product of the extents.
+  [[nodiscard]] constexpr std::size_t size() const {
+    std::size_t product = 1;
+    for (const std::size_t extent : extents_) product *= extent;
+    return product;
+  }
+  /// Whether there are no elements.
+  [[nodiscard]] constexpr bool empty() const { return size() == 0; }
+
+  /// All elements in row-major order.
+  [[nodiscard]] constexpr std::span<T> flat() const { return {data_, size()}; }
+
+  /// Entry `index` of the first dimension: an element at rank 1, else a view of one rank less.
+  [[nodiscard]] constexpr decltype(auto) operator[](std::size_t index) const {
+    if constexpr (Rank == 1) {
+      return (data_[index]);
+    } else {
+      const auto inner = inner_extents();
+      std::size_t stride = 1;
+      for (const std::size_t extent : inner) stride *= extent;
+      return View<T, Rank - 1>(data_ + index * stride, inner);
+    }
+  }
+
+  /// Row `index` as a flat range: all elements whose first coordinate is `index`.
+  [[nodiscard]] constexpr std::span<T> row(std::size_t index) const
+    requires(Rank >= 2)
+  {
+    return (*this)[index].flat();
+  }
+
+  /// Entries `first` to `first + count` of the first dimension.
+  [[nodiscard]] constexpr View slice(std::size_t first, std::size_t count) const {
+    std::array<std::size_t, Rank> extents = extents_;
+    extents[0] = count;
+    std::size_t stride = 1;
+    for (std::size_t d = 1; d < Rank; ++d) stride *= extents_[d];
+    return {data_ + first * stride, extents};
+  }
+
+ private:
+  [[nodiscard]] constexpr std::array<std::size_t, Rank - 1> inner_extents() const {
+    std::array<std::size_t, Rank - 1> inner{};
+    for (std::size_t d = 1; d < Rank; ++d) inner[d - 1] = extents_[d];
+    return inner;
+  }
+
+  T* data_ = nullptr;
+  std::array<std::size_t, Rank> extents_{};
+};
+
+/// A view is seen as itself.
+template <class T, std::size_t Rank>
+struct ViewTraits<View<T, Rank>> {
+  /// The view as it is.
+  static constexpr View<T, Rank> view(const View<T, Rank>& view) { return view; }
+};
+
+/// A Viewable of rank 2: rows by columns.
+template <class M>
+concept MatrixLike = Viewable<M> && (view_of_t<M>::rank == 2);
+
+/// A MatrixLike of floats that can be read where View<const float, 2> is asked for.
+template <class M>
+concept FloatMatrix = MatrixLike<M> && std::convertible_to<M, View<const float, 2>>;
+
+/// The element type of a Viewable, without `const`.
+template <Viewable C>
+using element_of_t = typename view_of_t<C>::value_type;
+
+static_assert(std::is_trivially_copyable_v<View<float, 2>>);
+
+}  // namespace unlearn

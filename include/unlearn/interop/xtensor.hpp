@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <xtensor/xadapt.hpp>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+namespace detail {
+
+template <class C>
+void takes_xtensor_container(const xt::xcontainer<C>& container);
+
+/// xt::xtensor, xt::xtensor_fixed, xt::xarray, and the adaptors that xt::adapt makes.
+template <class C>
+concept XtensorContainer = requires(const C& container) { takes_xtensor_container(container); };
+
+template <std::size_t Rank, XtensorContainer C>
+auto view_of_xtensor(C& container) {
+  static_assert(C::static_layout != xt::layout_type::column_major,
+                "unlearn reads arrays in C order: this xtensor container is column-major");
+  using Element = std::remove_pointer_t<decltype(container.data())>;
+  std::array<std::size_t, Rank> extents{};
+  for (std::size_t d = 0; d < Rank; ++d) extents[d] = container.shape(d);
+
+  // An adaptor may be given strides of its own.
+  const View<Element, Rank> view(container.data(), extents);
+  std::size_t stride = 1;
+  for (std::size_t d = Rank; d > 0 && !view.empty(); --d) {
+    const auto actual = static_cast<std::size_t>(container.strides()[d - 1]);
+    require(extents[d - 1] == 1 || actual == stride,
+            "stride " + std::to_string(d - 1) + " of an xtensor container", stride, actual);
+    stride *= extents[d - 1];
+  }
+  return view;
+}
+
+}  // namespace detail
+
+/// An xtensor container of fixed rank is a view of the same rank, without a copy. A column-major
+/// one does not compile.
+///
+/// The view throws InvalidArgument for a container of dynamic layout, or an adaptor with strides,
+/// that is not in C order.
+template <detail::XtensorContainer C>
+struct ViewTraits<C> {
+  static_assert(C::rank != SIZE_MAX,
+                "the rank of an xt::xarray is known at run time only: use "
+                "unlearn::view_of_rank<N>(array)");
+
+  /// The view over the container's own elements.
+  /// @throws InvalidArgument when they are not in C order.
+  template <class X>
+  static auto view(X& container) {
+    return detail::view_of_xtensor<C::rank>(container);
+  }
+};
+
+/// A view of an xt::xarray, whose rank is known at run time only, without a copy.
+/// @throws InvalidArgument unless it has `Rank` dimensions and is in C order
+template <std::size_t Rank, detail::XtensorContainer C>
+[[nodiscard]] auto view_of_rank(C& array) {
+  detail::require_size("rank of an xtensor container", Rank, array.dimension());
+  return detail::view_of_xtensor<Rank>(array);
+}
+
+/// The xtensor adaptor of a view, without a copy: it reads or writes the same elements.
+template <Viewable C>
+[[nodiscard]] auto as_xtensor(C&& container) {
+  const auto view = as_view(container);
+  return xt::adapt<xt::layout_type::row_major>(view.data(), view.size(), xt::no_ownership(),
+                                               view.extents());
+}
+
+}  // namespace unlearn

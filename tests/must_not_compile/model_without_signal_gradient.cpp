@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// expect-error: the model is no unlearn::DualEncoder for this source's signals
+// expect-error: signal_gradient
+#include "minimizer_parts.hpp"
+
+struct MyModel : Model {
+#ifdef UNLEARN_BAD
+  void signal_gradient() = delete;
+#endif
+};
+
+void run(MyModel& model, Pairs<std::uint8_t>& pairs, State<std::int8_t>& state, Rng& rng) {
+  unlearn::mem().minimize(model, pairs, state, rng);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// An observer of nothing that happens is a mistake, not one to pass over.
+// expect-error: constraints not satisfied|no matching function
+#include "unlearn/core/observer.hpp"
+
+struct Step {};
+struct Stop {};
+
+template <unlearn::Observer<Step> O>
+void run(O& observer);
+
+struct Watcher {
+#ifdef UNLEARN_BAD
+  void operator()(const Stop&) {}
+#else
+  void operator()(const Step&) {}
+#endif
+};
+
+void call(Watcher& watcher) { run(watcher); }

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function that writes does not take what is const.
+// expect-error: could not convert|no matching function
+#include "unlearn/interop/eigen.hpp"
+
+void clear(unlearn::View<float, 2> matrix);
+
+#ifdef UNLEARN_BAD
+void call(const unlearn::Matrix& matrix) { clear(matrix); }
+#else
+void call(unlearn::Matrix& matrix) { clear(matrix); }
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// A view that reads does not become one that writes.
+// expect-error: could not convert|no matching function
+#include "unlearn/core/tensor_view.hpp"
+
+void clear(unlearn::View<float, 2> matrix);
+
+#ifdef UNLEARN_BAD
+void call(unlearn::View<const float, 2> matrix) { clear(matrix); }
+#else
+void call(unlearn::View<float, 2> matrix) { clear(matrix); }
+#endif
