@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/detail/atomic_file.hpp"
+#include "unlearn/detail/checksum.hpp"
+#include "unlearn/detail/file.hpp"
+#include "unlearn/detail/file_mapping.hpp"
+#include "unlearn/detail/npy_header.hpp"
+#include "unlearn/noise/noise_store.hpp"
+
+namespace unlearn {
+
+/// Noise in a memory-mapped `.npy` file, [groups, elements], that NumPy opens as it is.
+///
+/// The whole noise need not fit into memory. What `store` takes is pending, in memory, and `load`
+/// sees it at once; it reaches the file
+///  - in a run without a checkpoint: whenever `write_back_bytes` are pending, at `flush`, and when
+///    this object ends its life;
+///  - once a checkpoint holds it (see JournaledNoise): at checkpoints only. So the file is always
+///    the noise of the last checkpoint, whenever the run is killed.
+template <NoiseValue N = std::int8_t>
+class MappedNoise {
+ public:
+  /// What one number of the noise is stored as.
+  using value_type = N;
+
+  /// How much is pending at most while no checkpoint holds the noise.
+  static constexpr std::size_t write_back_bytes = std::size_t{64} << 20U;
+
+  /// Makes a file of zeros. Its space on the disk is taken at once: a run that starts does not end
+  /// on a full disk, at least not because of its noise.
+  /// @throws FileError when there is such a file already, or no space for it
+  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
+  [[nodiscard]] static MappedNoise create(const std::string& path, std::size_t groups,
+                                          std::size_t elements) {
+    if (detail::file_exists(path)) {
+      throw FileError(detail::expectation(detail::file_name_for_message(path), "no file yet",
+                                          "one that must not be overwritten"));
+    }
+    const std::string header = detail::npy_header<N>(groups, elements);
+    constexpr auto limit = static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max());
+    std::size_t size = 0;
+    detail::require(detail::multiply(groups, elements, size) &&
+                        detail::multiply(size, sizeof(N), size) && size <= limit - header.size(),
+                    "bytes of noise", "at most " + std::to_string(limit),
+                    std::to_string(groups) + " x " + std::to_string(elements));
+    detail::AtomicFile file(path);
+    file.reserve(header.size() + size);
+    file.write(std::as_bytes(std::span(header)));
+    file.commit();
+    return open(path);
+  }
+
+  /// Opens what `create` or NumPy made.
+  /// @throws FileError unless it is a `.npy` file of N in C order, of rank 2, and of the right size
+  [[nodiscard]] static MappedNoise open(const std::string& path) { return MappedNoise(path); }
+
+  /// The moved-from object may only be destroyed.
+  MappedNoise(MappedNoise&&) noexcept = default;
+  MappedNoise(const MappedNoise&) = delete;
+  MappedNoise& operator=(const MappedNoise&) = delete;
+  MappedNoise& operator=(MappedNoise&&) = delete;
+  /// Writes what is pending back, unless a checkpoint holds it.
+  ~MappedNoise() {
+    if (!held_) write_back();
+  }
+
+  /// The number of noises.
+  [[nodiscard]] std::size_t groups() const { return noise_.extent(0); }
+  /// Numbers in one noise.
+  [[nodiscard]] std::size_t elements() const { return noise_.extent(1); }
+
+  /// Copies the noises of `groups` to `out` [n, elements].
+  /// @throws InvalidArgument for a group or shape that does not fit
+  void load(std::span<const Index> groups, View<N, 2> out) const {
+    detail::require_noise_rows(*this, groups, out);
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      const std::size_t slot = slots_[groups[i]];
+      const View<const N, 2> from = slot == not_pending ? noise_ : pending();
+      std::ranges::copy(from.row(slot == not_pending ? groups[i] : slot), out.row(i).begin());
+    }
+  }
+
+  /// Takes `noise` [n, elements] as the noises of `groups`.
+  /// @throws InvalidArgument for a group or shape that does not fit
+  void store(std::span<const Index> groups, View<const N, 2> noise) {
+    detail::require_noise_rows(*this, groups, noise);
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      std::ranges::copy(noise.row(i), pending_row(groups[i]).begin());
+    }
+    if (!held_ && pending_bytes() > write_back_bytes) write_back();
+  }
+
+  /// From now on, nothing reaches the file but through `flush`.
+  void hold() { held_ = true; }
+
+  /// Memory that the noise takes which is not yet in the file.
+  [[nodiscard]] std::size_t pending_bytes() const {
+    return pending_groups_.size() * elements() * sizeof(N);
+  }
+
+  /// Writes the pending noise to a journal, durably.
+  /// @return a checksum of it
+  /// @throws FileError when it cannot be written
+  std::uint64_t write_journal(const std::string& path) const {
+    const JournalHeader header{journal_magic, dtype(), groups(), elements(),
+                               pending_groups_.size()};
+    detail::AtomicFile file(path);
+    file.write(std::as_bytes(std::span(&header, 1)));
+    file.write(std::as_bytes(std::span(pending_groups_)));
+    file.write(std::as_bytes(pending().flat()));
+    const std::uint64_t checksum = file.checksum();
+    file.write(std::as_bytes(std::span(&checksum, 1)));
+    file.commit();
+    return checksum;
+  }
+
+  /// Holds, and takes the journal's noise for what is pending.
+  /// @return the journal's checksum
+  /// @throws FileError when it is not a whole journal of noise of this type and shape; nothing is
+  ///         changed then
+  std::uint64_t read_journal(const std::string& path);
+
+  /// Forgets the pending noise: `load` gives what is in the file.
+  void discard_pending() {
+    for (const Index group : pending_groups_) slots_[group] = not_pending;
+    pending_groups_.clear();
+    pending_rows_.clear();
+  }
+
+  /// Moves the pending noise to the file, and makes it durable.
+  /// @throws FileError when the system cannot
+  void flush() {
+    copy_to_file();
+    file_.sync();
+    discard_pending();
+  }
+
+ private:
+  static constexpr std::size_t not_pending = std::numeric_limits<std::size_t>::max();
+
+  /// A journal is this header, the groups [rows], their noise [rows, elements], and the checksum of
+  /// all that.
+  struct JournalHeader {
+    std::array<char, 16> magic;
+    std::array<char, 8> dtype;
+    std::uint64_t groups;
+    std::uint64_t elements;
+    std::uint64_t rows;
+  };
+  static constexpr std::array<char, 16> journal_magic{"unlearn journal"};
+
+  static constexpr std::array<char, 8> dtype() {
+    std::array<char, 8> name{};
+    std::ranges::copy(detail::npy_dtype<N>, name.begin());
+    return name;
+  }
+
+  explicit MappedNoise(const std::string& path)
+      : file_(path, detail::Access::read_write),
+        noise_(detail::npy_view<N>(file_.bytes(), path)),
+        slots_(groups(), not_pending) {}
+
+  [[nodiscard]] View<const N, 2> pending() const {
+    return {pending_rows_.data(), {pending_groups_.size(), elements()}};
+  }
+
+  /// Where the pending noise of `group` is to be put.
+  std::span<N> pending_row(Index group) {
+    std::size_t& slot = slots_[group];
+    if (slot == not_pending) {
+      pending_rows_.resize((pending_groups_.size() + 1) * elements());
+      pending_groups_.push_back(group);
+      slot = pending_groups_.size() - 1;
+    }
+    return std::span(pending_rows_).subspan(slot * elements(), elements());
+  }
+
+  void copy_to_file() {
+    for (std::size_t slot = 0; slot < pending_groups_.size(); ++slot) {
+      std::ranges::copy(pending().row(slot), noise_.row(pending_groups_[slot]).begin());
+    }
+  }
+
+  void write_back() {
+    copy_to_file();
+    discard_pending();
+  }
+
+  detail::FileMapping file_;
+  View<N, 2> noise_;
+  std::vector<std::size_t> slots_;  ///< [groups]: its row in pending_rows_, or not_pending
+  std::vector<Index> pending_groups_;
+  std::vector<N> pending_rows_;
+  bool held_ = false;
+};
+
+template <NoiseValue N>
+std::uint64_t MappedNoise<N>::read_journal(const std::string& path) {
+  const detail::FileMapping journal(path);
+  std::span<const std::byte> rest = journal.bytes();
+  const auto take = [&rest](std::size_t size) {
+    const auto taken = rest.first(size);
+    rest = rest.subspan(size);
+    return taken;
+  };
+
+  JournalHeader header{};
+  detail::require_in_file(rest.size() > sizeof(header), path, "size in bytes",
+                          "more than " + std::to_string(sizeof(header)), rest.size());
+  std::memcpy(&header, take(sizeof(header)).data(), sizeof(header));
+  detail::require_in_file(header.magic == journal_magic, path, "beginning",
+                          std::string_view(journal_magic.data()), "something else");
+  detail::require_in_file(header.dtype == dtype(), path, "dtype", detail::npy_dtype<N>,
+                          "another one");
+  detail::require_in_file(header.groups == groups(), path, "noise groups", groups(), header.groups);
+  detail::require_in_file(header.elements == elements(), path, "elements of a noise", elements(),
+                          header.elements);
+  detail::require_in_file(header.rows <= groups(), path, "rows",
+                          "at most " + std::to_string(groups()), header.rows);
+  // The mapped noise has at least as many rows: these products cannot overflow.
+  const std::size_t group_bytes = header.rows * sizeof(Index);
+  const std::size_t row_bytes = header.rows * elements() * sizeof(N);
+  detail::require_in_file(
+      rest.size() == group_bytes + row_bytes + sizeof(std::uint64_t), path, "size in bytes",
+      sizeof(header) + group_bytes + row_bytes + sizeof(std::uint64_t), journal.bytes().size());
+
+  std::vector<Index> named(header.rows);
+  std::ranges::copy(take(group_bytes), std::as_writable_bytes(std::span(named)).begin());
+  std::vector<N> noise(header.rows * elements());
+  std::ranges::copy(take(row_bytes), std::as_writable_bytes(std::span(noise)).begin());
+  std::uint64_t checksum = 0;
+  std::memcpy(&checksum, rest.data(), sizeof(checksum));
+  const std::uint64_t found =
+      detail::checksum_of(journal.bytes().first(journal.bytes().size() - sizeof(checksum)));
+  detail::require_in_file(found == checksum, path, "checksum", detail::hex_text(checksum),
+                          detail::hex_text(found));
+  for (const Index group : named) {
+    detail::require_in_file(group < groups(), path, "noise group",
+                            "less than " + std::to_string(groups()), group);
+  }
+
+  hold();
+  discard_pending();
+  store(named, View<const N, 2>(noise.data(), {named.size(), elements()}));
+  return checksum;
+}
+
+static_assert(JournaledNoise<MappedNoise<std::int8_t>> && JournaledNoise<MappedNoise<float>>);
+
+}  // namespace unlearn

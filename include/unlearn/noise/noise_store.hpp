@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+
+/// What noise is stored as: whole levels of the pixel lattice, or single precision.
+template <class N>
+concept NoiseValue = std::same_as<N, std::int8_t> || std::same_as<N, float>;
+
+/// Where the noises δ_g of all groups g live, while a run improves them batch by batch.
+///
+/// Requirements, for a store `s`:
+///  1. `value_type` is std::int8_t (pixel lattice) or float.
+///  2. `s.groups()` noises of `s.elements()` numbers each; both never change.
+///  3. `s.load(groups, out)` writes the noise of groups[i] to row i of `out` [n, elements].
+///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i];
+///  from
+///     then on `load` gives it. Where a group is named twice, the later row stands.
+///  5. Both throw InvalidArgument, and change nothing, for a group or a shape that does not fit.
+template <class S>
+concept NoiseStore =
+    NoiseValue<typename S::value_type> &&
+    requires(const S& loads, S& stores, std::span<const Index> groups,
+             View<typename S::value_type, 2> out, View<const typename S::value_type, 2> noise) {
+      { loads.groups() } -> std::convertible_to<std::size_t>;
+      { loads.elements() } -> std::convertible_to<std::size_t>;
+      loads.load(groups, out);
+      stores.store(groups, noise);
+    };
+
+/// A noise store over a file that changes at checkpoints only: what `store` takes in between is
+/// pending in memory, and at a checkpoint goes through a journal first (a redo log).
+///
+/// Requirements, for a store `s`, beyond NoiseStore:
+///  1. After `s.hold()`, nothing reaches the file but through `s.flush()`.
+///  2. `s.pending_bytes()` is the memory that pending noise takes; 0 if and only if there is none.
+///  3. `s.write_journal(path)` writes the pending noise to a file of its own, durably, and returns
+///     a checksum of it.
+///  4. `s.read_journal(path)` holds, takes what stands there for the pending noise, in the place of
+///     what was pending, and returns the same checksum. It throws FileError, and changes nothing,
+///     when the file is not a whole journal of a store of this shape.
+///  5. `s.discard_pending()` goes back to what is in the file.
+///  6. `s.flush()` moves the pending noise to the file, durably. Killed on the way and begun anew
+///     from the journal, it comes to the same end.
+template <class S>
+concept JournaledNoise = NoiseStore<S> && requires(S& s, const S& reads, const std::string& path) {
+  s.hold();
+  { reads.pending_bytes() } -> std::convertible_to<std::size_t>;
+  { reads.write_journal(path) } -> std::same_as<std::uint64_t>;
+  { s.read_journal(path) } -> std::same_as<std::uint64_t>;
+  s.discard_pending();
+  s.flush();
+};
+
+namespace detail {
+
+/// @throws InvalidArgument unless every group is of `store` and `rows` is [groups, elements].
+template <class Store, class T>
+void require_noise_rows(const Store& store, std::span<const Index> groups, View<T, 2> rows) {
+  require_size("rows of noise", groups.size(), rows.extent(0));
+  require_size("elements of a noise", store.elements(), rows.extent(1));
+  for (const Index group : groups) {
+    require(group < store.groups(), "noise group", "less than " + std::to_string(store.groups()),
+            group);
+  }
+}
+
+}  // namespace detail
+
+/// Noise in memory: all zero at first.
+template <NoiseValue N = std::int8_t>
+class MemoryNoise {
+ public:
+  /// What one number of the noise is stored as.
+  using value_type = N;
+
+  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
+  MemoryNoise(std::size_t groups, std::size_t elements) : groups_(groups), elements_(elements) {
+    const std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(N);
+    detail::require(elements == 0 || groups <= limit / elements, "groups of noise",
+                    "at most " + std::to_string(limit / std::max<std::size_t>(elements, 1)),
+                    groups);
+    noise_.resize(groups * elements);
+  }
+
+  /// The number of noises.
+  [[nodiscard]] std::size_t groups() const { return groups_; }
+  /// Numbers in one noise.
+  [[nodiscard]] std::size_t elements() const { return elements_; }
+
+  /// Copies the noises of `groups` to `out` [n, elements].
+  /// @throws InvalidArgument for a group or shape that does not fit
+  void load(std::span<const Index> groups, View<N, 2> out) const {
+    detail::require_noise_rows(*this, groups, out);
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      std::ranges::copy(view().row(groups[i]), out.row(i).begin());
+    }
+  }
+
+  /// Takes `noise` [n, elements] as the noises of `groups`.
+  /// @throws InvalidArgument for a group or shape that does not fit
+  void store(std::span<const Index> groups, View<const N, 2> noise) {
+    detail::require_noise_rows(*this, groups, noise);
+    const View<N, 2> rows(noise_.data(), {groups_, elements_});
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      std::ranges::copy(noise.row(i), rows.row(groups[i]).begin());
+    }
+  }
+
+  /// All noises, [groups, elements].
+  [[nodiscard]] View<const N, 2> view() const { return {noise_.data(), {groups_, elements_}}; }
+
+ private:
+  std::size_t groups_;
+  std::size_t elements_;
+  std::vector<N> noise_;
+};
+
+static_assert(NoiseStore<MemoryNoise<std::int8_t>> && NoiseStore<MemoryNoise<float>>);
+
+}  // namespace unlearn

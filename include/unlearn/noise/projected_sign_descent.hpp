@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/result.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/detail/sign_update.hpp"
+#include "unlearn/noise/ball.hpp"
+
+namespace unlearn {
+
+/// The number type of gradients for noise of type X: X itself, and float for whole levels.
+template <class X>
+using gradient_of_t = std::conditional_t<std::floating_point<X>, X, float>;
+
+/// A set of noises that can be stepped in and projected onto: FeasibleNoise, LatticeNoise.
+///
+/// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad` of one shape
+/// [rows, elements]:
+///  1. `s.project(p, noise)` moves `noise` into the set, in place, and leaves a point of the set as
+///     it is, to rounding.
+///  2. `s.sign_step(p, noise, grad, signed_step)` does the same with noise + signed_step ·
+///     sign(grad), where sign(0) is 0.
+///  3. Both throw InvalidArgument for a shape that is not theirs.
+///  4. The result is the same for every policy.
+template <class S, class X>
+concept FeasibleSet = requires(const S& set, View<X, 2> noise, View<const gradient_of_t<X>, 2> grad,
+                               double signed_step) {
+  set.project(parallel, noise);
+  set.sign_step(parallel, noise, grad, signed_step);
+};
+
+/// A loss as a function of the noise: `f(noise, grad)` returns the value (convertible to double)
+/// and writes the gradient with respect to the noise to every element of `grad`.
+///
+/// Optional: `f(noise)` returns the value alone; it is then called where no gradient is needed.
+template <class F, class X>
+concept NoiseObjective = requires(F& f, View<const X, 2> noise, View<gradient_of_t<X>, 2> grad) {
+  { f(noise, grad) } -> std::convertible_to<double>;
+};
+
+/// The same for one flat point: `f(x, grad)`, and optionally `f(x)`.
+template <class F, class T>
+concept PointObjective = requires(F& f, std::span<const T> x, std::span<T> grad) {
+  { f(x, grad) } -> std::convertible_to<double>;
+};
+
+namespace detail {
+
+template <class F, class X>
+concept HasValueAlone = requires(F& f, X x) {
+  { f(x) } -> std::convertible_to<double>;
+};
+
+/// An objective of a flat point, as one of noise with a single row.
+template <class F, class T>
+struct PointAsNoise {
+  F* objective;
+
+  double operator()(View<const T, 2> x, View<T, 2> grad) const {
+    return static_cast<double>((*objective)(x.flat(), grad.flat()));
+  }
+  double operator()(View<const T, 2> x) const
+    requires HasValueAlone<F, std::span<const T>>
+  {
+    return static_cast<double>((*objective)(x.flat()));
+  }
+};
+
+/// A ball alone, as a set of noise with a single row.
+template <class BallT>
+struct BallAsSet {
+  BallT ball;
+
+  template <class T>
+  void project(const Sequential& /*policy*/, View<T, 2> x) const {
+    ball.project(x.flat());
+  }
+
+  template <class T>
+  void sign_step(const Sequential& policy, View<T, 2> x, View<const T, 2> grad,
+                 double signed_step) const {
+    const auto distance = static_cast<T>(signed_step);
+    for (std::size_t i = 0; i < x.size(); ++i) x.flat()[i] += distance * sign<T>(grad.flat()[i]);
+    project(policy, x);
+  }
+};
+
+}  // namespace detail
+
+/// Which iterate a descent ends at.
+enum class Keep {
+  best,  ///< the one of lowest (or highest) value; the earliest of equals
+  last,  ///< the last one
+};
+
+/// What a descent did.
+struct DescentResult {
+  double value;     ///< the objective's value at the iterate that was kept
+  int steps;        ///< sign steps taken
+  int evaluations;  ///< calls of the objective
+  StopReason stop;  ///< step_limit, converged (at stop_value) or not_finite
+};
+
+/// Projected sign gradient descent (PGD): δ ← Proj(δ ∓ step · sign ∇f(δ)), `steps` times.
+///
+/// The start is projected first. The objective is evaluated at every iterate, the last included:
+/// steps + 1 evaluations. The run stops early at the first iterate whose value is at or beyond
+/// `stop_value`, and at the first whose value or gradient is NaN or infinite. Such an iterate is
+/// never kept, unless it is the start: then it is left as it is, with its value.
+///
+/// Source: MEM (Liu et al., ACM MM 2024), Eq. 5; PGD: Madry et al., ICLR 2018.
+struct ProjectedSignDescent {
+  double step = 1.0 / 255;     ///< in the signal's units; not negative
+  int steps = 8;               ///< sign steps, at most; not negative
+  Goal goal = Goal::minimize;  ///< whether the sign of the gradient is followed down or up
+  Keep keep = Keep::best;      ///< which iterate the noise is left at
+  double stop_value = never;   ///< `never`, or any number that is not finite: no such stop
+
+  /// A stop_value that no value reaches.
+  static constexpr double never = std::numeric_limits<double>::quiet_NaN();
+
+  /// Optimises the noise of a batch within a feasible set, in place.
+  ///
+  /// @param objective see NoiseObjective
+  /// @param noise     [rows, elements] of float, double or std::int8_t, or what is viewed as one;
+  ///                  the start, and in the end the kept iterate
+  /// @param set       FeasibleNoise, LatticeNoise or another FeasibleSet
+  /// @param policy    how the set's steps are run; the objective is called on this thread
+  /// @throws InvalidArgument when the settings, the set or the shapes are invalid, or the start is
+  ///         not finite. If the objective throws, `noise` is at the iterate that it threw at.
+  template <class F, MatrixLike N, class Set, ExecutionPolicy P = Parallel>
+    requires NoiseObjective<F, element_of_t<N>> && FeasibleSet<Set, element_of_t<N>> &&
+             std::constructible_from<View<element_of_t<N>, 2>, N&>
+  DescentResult optimize(F&& objective, N&& noise, const Set& set, const P& policy = {}) const {
+    return descend(objective, as_view(noise), set, policy);
+  }
+
+  /// Optimises one point of any length within a ball around 0, in place.
+  ///
+  /// @param objective see PointObjective
+  /// @param x         the start, and in the end the kept iterate
+  /// @param ball      see Ball
+  /// @throws InvalidArgument as above.
+  template <class F, std::floating_point T, Ball<T> BallT>
+    requires PointObjective<F, T>
+  DescentResult optimize(F&& objective, std::span<T> x, const BallT& ball) const {
+    using Objective = detail::PointAsNoise<std::remove_reference_t<F>, T>;
+    return descend(Objective{&objective}, View<T, 2>(x, {1, x.size()}),
+                   detail::BallAsSet<BallT>{ball}, sequential);
+  }
+
+ private:
+  /// @throws InvalidArgument
+  void validate() const {
+    detail::require_step(step);
+    detail::require(step >= 0, "step of the descent", "a number that is not negative", step);
+    detail::require(steps >= 0, "steps of the descent", "at least 0", steps);
+  }
+
+  [[nodiscard]] bool is_better(double a, double b) const {
+    return goal == Goal::minimize ? a < b : a > b;
+  }
+
+  [[nodiscard]] StopReason stop_reason(bool finite, double value, bool last) const {
+    if (!finite) return StopReason::not_finite;
+    if (detail::is_finite(stop_value) && !is_better(stop_value, value)) {
+      return StopReason::converged;
+    }
+    return last ? StopReason::step_limit : StopReason::running;
+  }
+
+  template <class F, class X, class Set, class P>
+  DescentResult descend(F&& objective, View<X, 2> noise, const Set& set, const P& policy) const {
+    validate();
+    if constexpr (std::floating_point<X>) {
+      detail::require(detail::all_finite<X>(noise.flat()), "start of the descent", "finite numbers",
+                      "NaN or infinity");
+    }
+    set.project(policy, noise);
+
+    const double signed_step = goal == Goal::minimize ? -step : step;
+    std::vector<gradient_of_t<X>> gradient(noise.size());
+    const View<gradient_of_t<X>, 2> grad(gradient, noise.extents());
+    std::vector<X> kept(noise.size());
+    DescentResult result{.value = 0, .steps = 0, .evaluations = 0, .stop = StopReason::running};
+    bool at_kept = true;
+    while (true) {
+      const bool first = result.steps == 0;
+      const bool last = result.steps == steps;
+      const double value = evaluate(objective, View<const X, 2>(noise), grad, last);
+      ++result.evaluations;
+      // Where only the value was asked for, the gradient is that of the step before: finite.
+      const bool finite =
+          detail::is_finite(value) && detail::all_finite<gradient_of_t<X>>(gradient);
+      at_kept = first || (finite && (keep == Keep::last || is_better(value, result.value)));
+      if (at_kept) result.value = value;
+
+      result.stop = stop_reason(finite, value, last);
+      if (result.stop != StopReason::running) break;
+
+      if (at_kept) std::copy_n(noise.data(), noise.size(), kept.begin());
+      set.sign_step(policy, noise, View<const gradient_of_t<X>, 2>(grad), signed_step);
+      ++result.steps;
+    }
+    if (!at_kept) std::copy_n(kept.begin(), noise.size(), noise.data());
+    return result;
+  }
+
+  template <class F, class X, class G>
+  static double evaluate(F& objective, View<const X, 2> noise, View<G, 2> grad, bool last) {
+    if constexpr (detail::HasValueAlone<F, View<const X, 2>>) {
+      if (last) return static_cast<double>(objective(noise));
+    }
+    return static_cast<double>(objective(noise, grad));
+  }
+};
+
+static_assert(std::is_trivially_copyable_v<ProjectedSignDescent>);
+static_assert(std::is_aggregate_v<ProjectedSignDescent>);
+
+}  // namespace unlearn
