@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/detail/log_sum_exp.hpp"
+#include "unlearn/detail/unit_rows.hpp"
+#include "unlearn/interop/eigen.hpp"
+
+namespace unlearn {
+
+/// Two matrices of one element type, float or double: the embeddings of two towers.
+template <class A, class B>
+concept EmbeddingPair =
+    MatrixLike<const A> && MatrixLike<const B> &&
+    std::same_as<element_of_t<const A>, element_of_t<const B>> &&
+    (std::same_as<element_of_t<const A>, float> || std::same_as<element_of_t<const A>, double>);
+
+/// The loss and its derivatives.
+template <class T>
+struct InfoNceResult {
+  double value;           ///< L
+  MatrixOf<T> grad_a;     ///< ∂L/∂a, [B, D]
+  MatrixOf<T> grad_b;     ///< ∂L/∂b, [B, D]
+  double grad_log_scale;  ///< ∂L/∂s, where logit_scale = exp(s)
+};
+
+namespace detail {
+
+/// h_j = log Σ_{i≠j} exp(S_ij) − S_jj, the log odds against pair j in column j; log_zero if B = 1.
+[[nodiscard]] inline Eigen::ArrayXd log_odds_against(const Eigen::MatrixXd& similarities) {
+  Eigen::MatrixXd others = similarities;
+  others.diagonal().setConstant(log_zero);
+  Eigen::ArrayXd odds(others.cols());
+  for (Eigen::Index j = 0; j < odds.size(); ++j) {
+    odds[j] = log_sum_exp(others.col(j).array()) - similarities(j, j);
+  }
+  return odds;
+}
+
+/// ∂/∂S of Σ_j softplus(h_j): p_ij = exp(S_ij − S_jj − softplus(h_j)), and −Σ_{i≠j} p_ij at (j, j).
+[[nodiscard]] inline Eigen::MatrixXd cross_entropy_gradient(const Eigen::MatrixXd& similarities,
+                                                            const Eigen::ArrayXd& column_losses) {
+  const Eigen::VectorXd log_totals = similarities.diagonal() + column_losses.matrix();
+  Eigen::MatrixXd gradient = (similarities.rowwise() - log_totals.transpose()).array().exp();
+  gradient.diagonal().setZero();
+  // Not p_jj − 1, which has no correct digit left once p_jj is close to 1.
+  const Eigen::VectorXd wrong = gradient.colwise().sum();
+  gradient.diagonal() = -wrong;
+  return gradient;
+}
+
+/// The loss from the similarities S [B, B] alone.
+[[nodiscard]] inline double info_nce_of_similarities(const Eigen::MatrixXd& similarities) {
+  return (softplus(log_odds_against(similarities)).sum() +
+          softplus(log_odds_against(similarities.transpose())).sum()) /
+         static_cast<double>(2 * similarities.rows());
+}
+
+/// @throws InvalidArgument unless `b`, called `name_of_b`, has the shape of `a`, and rows.
+template <class T>
+void require_pairs(View<T, 2> a, View<T, 2> b, std::string_view name_of_b) {
+  require(a.extent(0) > 0, "pairs of embeddings", "at least 1", a.extent(0));
+  const auto shape_of = [](View<T, 2> view) {
+    std::string shape = in_words(view.extent(0));
+    shape += " x ";
+    shape += in_words(view.extent(1));
+    return shape;
+  };
+  require(a.extents() == b.extents(), name_of_b, shape_of(a), shape_of(b));
+}
+
+}  // namespace detail
+
+/// CLIP's symmetric InfoNCE, with its gradients in closed form.
+///
+///     S_ij = exp(s) · âᵢᵀ b̂ⱼ,   x̂ = x / max(‖x‖, 1e-12)
+///     L = 1/(2B) Σ_i [ −log(exp(S_ii) / Σ_k exp(S_ik)) − log(exp(S_ii) / Σ_k exp(S_ki)) ]
+///
+/// Each cross-entropy is taken as softplus(log Σ_{k≠i} exp(S_ik) − S_ii), so a loss near 0 is as
+/// accurate as any other, and no logit scale overflows. Everything is computed in double, whatever
+/// the element type. One pair alone has the loss 0. The gradients hold the floor on the norms for
+/// what it is: at a row of zeros they are large, and finite.
+///
+/// NaN or infinity in an embedding or in the scale gives the value NaN; the gradients then mean
+/// nothing. Nothing is thrown for it: whoever minimises stops at a value that is not finite.
+///
+/// @param a, b        [B, D] embeddings, not necessarily normalised, that belong together by row
+/// @param logit_scale exp(s)
+/// @throws InvalidArgument when there are no rows, or `b` has another shape than `a`.
+/// Source: Radford et al., "Learning Transferable Visual Models From Natural Language
+/// Supervision", ICML 2021, Fig. 3; it is L in MEM (Liu et al., ACM MM 2024), Eq. 4.
+template <class A, class B>
+  requires EmbeddingPair<A, B>
+[[nodiscard]] InfoNceResult<element_of_t<const A>> info_nce(const A& a, const B& b,
+                                                            double logit_scale) {
+  using T = element_of_t<const A>;
+  const View<const T, 2> rows_a = as_view(a);
+  const View<const T, 2> rows_b = as_view(b);
+  detail::require_pairs(rows_a, rows_b, "embeddings b");
+  const detail::UnitRows unit_a(rows_a);
+  const detail::UnitRows unit_b(rows_b);
+
+  const Eigen::MatrixXd s = logit_scale * unit_a.rows() * unit_b.rows().transpose();
+  const Eigen::MatrixXd s_transposed = s.transpose();
+  const Eigen::ArrayXd losses_of_a = detail::softplus(detail::log_odds_against(s_transposed));
+  const Eigen::ArrayXd losses_of_b = detail::softplus(detail::log_odds_against(s));
+  const double terms = 2 * static_cast<double>(s.rows());
+
+  const Eigen::MatrixXd grad_s =
+      (detail::cross_entropy_gradient(s, losses_of_b) +
+       detail::cross_entropy_gradient(s_transposed, losses_of_a).transpose()) /
+      terms;
+  return {
+      .value = (losses_of_a.sum() + losses_of_b.sum()) / terms,
+      .grad_a = unit_a.pull_back(logit_scale * grad_s * unit_b.rows()).template cast<T>(),
+      .grad_b =
+          unit_b.pull_back(logit_scale * grad_s.transpose() * unit_a.rows()).template cast<T>(),
+      .grad_log_scale = grad_s.cwiseProduct(s).sum(),
+  };
+}
+
+/// The value of info_nce alone, at a third of its cost.
+/// @throws InvalidArgument when there are no rows, or `b` has another shape than `a`.
+template <class A, class B>
+  requires EmbeddingPair<A, B>
+[[nodiscard]] double info_nce_value(const A& a, const B& b, double logit_scale) {
+  using T = element_of_t<const A>;
+  const View<const T, 2> rows_a = as_view(a);
+  const View<const T, 2> rows_b = as_view(b);
+  detail::require_pairs(rows_a, rows_b, "embeddings b");
+  return detail::info_nce_of_similarities(logit_scale * detail::UnitRows(rows_a).rows() *
+                                          detail::UnitRows(rows_b).rows().transpose());
+}
+
+/// info_nce as a policy.
+struct InfoNce {
+  /// The value with its gradients: info_nce().
+  template <class A, class B>
+    requires EmbeddingPair<A, B>
+  [[nodiscard]] auto operator()(const A& a, const B& b, double logit_scale) const {
+    return info_nce(a, b, logit_scale);
+  }
+
+  /// The value alone: info_nce_value().
+  template <class A, class B>
+    requires EmbeddingPair<A, B>
+  [[nodiscard]] double value(const A& a, const B& b, double logit_scale) const {
+    return info_nce_value(a, b, logit_scale);
+  }
+};
+
+static_assert(ContrastiveLoss<InfoNce>);
+static_assert(std::is_trivially_copyable_v<InfoNce> && std::is_aggregate_v<InfoNce>);
+
+}  // namespace unlearn
