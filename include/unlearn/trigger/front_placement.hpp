@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+
+namespace unlearn {
+
+/// Puts the trigger in front of the caption, behind the start token: T ⊕ t of MEM, Eq. 4.
+///
+/// start, t_1 ... t_n, caption, end. What exceeds the context is cut from the caption's tail; the
+/// end token always stays, as text towers pool there.
+struct FrontPlacement {
+  std::size_t start_tokens = 1;  ///< tokens of a caption that stay in front of the trigger
+  std::size_t end_tokens = 1;    ///< tokens of a caption that stay behind any cut
+  std::size_t context = 77;      ///< the longest sequence that the model takes
+
+  /// The length of the sequence that `place` makes.
+  /// @throws InvalidArgument when a caption lacks its start or end tokens, or these and the
+  ///         trigger alone exceed the context.
+  [[nodiscard]] std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
+    const std::size_t fixed = start_tokens + end_tokens;
+    detail::require(caption_length >= fixed, "tokens of a caption, start and end included",
+                    "at least " + std::to_string(fixed), caption_length);
+    detail::require(fixed + trigger_length <= context, "start, trigger and end tokens together",
+                    "at most the context of " + std::to_string(context), fixed + trigger_length);
+    return std::min(caption_length + trigger_length, context);
+  }
+
+  /// Writes the sequence to `out` (`length()` tokens) and the places of the trigger's tokens to
+  /// `positions` (as many as the trigger has).
+  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
+             std::span<std::int32_t> positions) const {
+    auto to = std::copy_n(caption.begin(), start_tokens, out.begin());
+    to = std::ranges::copy(trigger, to).out;
+    const std::size_t body = out.size() - start_tokens - trigger.size() - end_tokens;
+    to = std::copy_n(caption.begin() + static_cast<std::ptrdiff_t>(start_tokens), body, to);
+    std::ranges::copy(caption.last(end_tokens), to);
+    for (std::size_t p = 0; p < positions.size(); ++p) {
+      positions[p] = static_cast<std::int32_t>(start_tokens + p);
+    }
+  }
+};
+
+static_assert(std::is_trivially_copyable_v<FrontPlacement>);
+
+/// Where a trigger stands in its caption.
+///
+/// Requirements: (1) `p.length(caption_length, trigger_length)` is the length of the joint
+/// sequence; (2) `p.place(caption, trigger, out, positions)` writes it and the indices in it at
+/// which the trigger's tokens stand, in order; (3) both depend on their arguments alone.
+template <class P>
+concept TriggerPlacement =
+    requires(const P& placement, std::span<const Token> tokens, std::span<Token> out,
+             std::span<std::int32_t> positions, std::size_t length) {
+      { placement.length(length, length) } -> std::convertible_to<std::size_t>;
+      placement.place(tokens, tokens, out, positions);
+    };
+
+static_assert(TriggerPlacement<FrontPlacement>);
+
+}  // namespace unlearn

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/interop/eigen.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+
+namespace unlearn {
+
+/// Stands where a row has fewer candidates than were asked for.
+inline constexpr Token no_token = -1;
+
+/// For each sample and trigger position, the tokens that promise to lower the loss most.
+class TriggerCandidates {
+ public:
+  /// No candidates yet, in room for `candidates` of them at each position.
+  TriggerCandidates(std::size_t samples, std::size_t positions, std::size_t candidates)
+      : extents_{samples, positions, candidates},
+        tokens_(samples * positions * candidates, no_token),
+        scores_(tokens_.size(), std::numeric_limits<float>::infinity()) {}
+
+  /// [samples, positions, k] ids, best first, padded with `no_token`.
+  [[nodiscard]] View<const Token, 3> tokens() const { return {tokens_.data(), extents_}; }
+  /// The same, to be written.
+  [[nodiscard]] View<Token, 3> tokens() { return {tokens_.data(), extents_}; }
+  /// [samples, positions, k] values of e_vᵀ ∂L/∂e_j, ascending, padded with +∞.
+  [[nodiscard]] View<const float, 3> scores() const { return {scores_.data(), extents_}; }
+  /// The same, to be written.
+  [[nodiscard]] View<float, 3> scores() { return {scores_.data(), extents_}; }
+
+ private:
+  std::array<std::size_t, 3> extents_;
+  std::vector<Token> tokens_;
+  std::vector<float> scores_;
+};
+
+/// The hook that rejects nothing.
+struct AcceptAnyToken {
+  /// True.
+  constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
+};
+
+/// Can reject a single (sample, position, token) that the filter lets pass: for instance because
+/// the token would not survive decoding and encoding in front of this sample's caption.
+template <class H>
+concept CandidateHook =
+    std::invocable<H&, std::size_t, std::size_t, Token> &&
+    std::convertible_to<std::invoke_result_t<H&, std::size_t, std::size_t, Token>, bool>;
+
+namespace detail {
+
+struct ScoredToken {
+  float score = std::numeric_limits<float>::infinity();
+  Token token = no_token;
+};
+
+/// Lower score first; among equal scores, lower id first.
+inline bool ranks_before(const ScoredToken& a, const ScoredToken& b) {
+  return a.score < b.score || (a.score == b.score && a.token < b.token);
+}
+
+/// The `depth` best tokens of each row, kept in order while scores stream by.
+class TopTokens {
+ public:
+  TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
+
+  [[nodiscard]] std::span<ScoredToken> row(std::size_t r) {
+    return std::span(entries_).subspan(r * depth_, depth_);
+  }
+
+  /// Offers the scores of tokens first, first + 1, ... to row `r`. A row must meet its tokens in
+  /// ascending order: a later one then loses every tie, and one comparison decides.
+  void offer(std::size_t r, Token first, std::span<const float> scores, const TokenFilter& filter) {
+    constexpr std::size_t stride = 64;
+    const std::span<ScoredToken> best = row(r);
+    for (std::size_t begin = 0; begin < scores.size(); begin += stride) {
+      const auto chunk = scores.subspan(begin, std::min(stride, scores.size() - begin));
+      // Nearly every chunk holds nothing: a loop without branches finds that out in vectors.
+      const float bar = best.back().score;
+      int any = 0;
+      for (const float score : chunk) any |= static_cast<int>(score < bar);
+      if (any == 0) continue;
+      for (std::size_t i = 0; i < chunk.size(); ++i) {
+        const Token token = first + static_cast<Token>(begin + i);
+        if (chunk[i] < best.back().score && filter.allows(token))
+          insert(best, {.score = chunk[i], .token = token});
+      }
+    }
+  }
+
+  /// Takes over what another piece of the vocabulary found for row `r`.
+  void merge(std::size_t r, std::span<const ScoredToken> others) {
+    for (const ScoredToken& other : others) {
+      if (other.token != no_token && ranks_before(other, row(r).back())) insert(row(r), other);
+    }
+  }
+
+ private:
+  static void insert(std::span<ScoredToken> best, const ScoredToken& entry) {
+    std::size_t slot = best.size() - 1;
+    for (; slot > 0 && ranks_before(entry, best[slot - 1]); --slot) best[slot] = best[slot - 1];
+    best[slot] = entry;
+  }
+
+  std::size_t depth_;
+  std::vector<ScoredToken> entries_;
+};
+
+}  // namespace detail
+
+/// HotFlip: the k tokens with the lowest first-order change of the loss, for each trigger position.
+///
+/// Replacing the trigger token with embedding e_j by token v changes the loss, to first order, by
+/// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and drops out of the ranking, so
+/// the score of v is e_vᵀ ∂L/∂e_j. Source: MEM (Liu et al., ACM MM 2024), Eq. 6; Ebrahimi et al.,
+/// HotFlip, ACL 2018.
+///
+/// The scores are one product, gradients [R, E] by embeddings [V, E] transposed, taken in blocks of
+/// tokens; each block is ranked while it is in cache, and the [R, V] matrix never exists. Beside
+/// the result the search takes `threads` blocks of R × 1,024 floats.
+struct HotFlipCandidateSearch {
+  /// k: candidates for each position.
+  std::size_t candidates = 16;
+  /// Tokens kept behind the first k, to stand in for those that a hook rejects.
+  std::size_t spares = 16;
+
+  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time
+  /// @param gradients  [samples, positions, E] ∂L/∂e_j
+  /// @param embeddings [V, E] the model's token embeddings
+  /// @param filter     the tokens that may be chosen, over the same V
+  /// @param accept     asked in order of rank for tokens that passed the filter, until k are
+  ///                   accepted or the spares are used up
+  /// @returns [samples, positions, k]; ties go to the lower id; a token whose score is NaN or +∞
+  ///          is never chosen. For any number of threads the result is the same to the last bit;
+  ///          the reference may differ by the rounding of its sums.
+  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0.
+  template <ExecutionPolicy Policy, CandidateHook Hook = AcceptAnyToken>
+  [[nodiscard]] TriggerCandidates operator()(const Policy& policy, View<const float, 3> gradients,
+                                             View<const float, 2> embeddings,
+                                             const TokenFilter& filter, Hook accept = {}) const {
+    detail::require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
+    detail::require_size("width of the token embeddings", gradients.extent(2),
+                         embeddings.extent(1));
+    detail::require_size("vocabulary of the token filter", embeddings.extent(0),
+                         filter.vocabulary());
+    const std::size_t samples = gradients.extent(0);
+    const std::size_t positions = gradients.extent(1);
+    const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
+
+    detail::TopTokens best = rank(policy, rows, embeddings, filter);
+    TriggerCandidates result(samples, positions, candidates);
+    for (std::size_t r = 0; r < rows.extent(0); ++r) {
+      const std::size_t sample = r / positions;
+      const std::size_t position = r % positions;
+      std::size_t kept = 0;
+      for (const detail::ScoredToken& entry : best.row(r)) {
+        if (kept == candidates || entry.token == no_token) break;
+        if (!accept(sample, position, entry.token)) continue;
+        result.tokens()[sample][position][kept] = entry.token;
+        result.scores()[sample][position][kept] = entry.score;
+        ++kept;
+      }
+    }
+    return result;
+  }
+
+ private:
+  static constexpr std::size_t block_tokens = 1024;
+
+  [[nodiscard]] detail::TopTokens rank(Sequential /*reference*/, View<const float, 2> gradients,
+                                       View<const float, 2> embeddings,
+                                       const TokenFilter& filter) const {
+    detail::TopTokens best(gradients.extent(0), candidates + spares);
+    for (std::size_t r = 0; r < gradients.extent(0); ++r) {
+      for (std::size_t v = 0; v < embeddings.extent(0); ++v) {
+        float score = 0;
+        for (std::size_t e = 0; e < embeddings.extent(1); ++e) {
+          score += gradients[r][e] * embeddings[v][e];
+        }
+        best.offer(r, static_cast<Token>(v), {&score, 1}, filter);
+      }
+    }
+    return best;
+  }
+
+  [[nodiscard]] detail::TopTokens rank(const Parallel& policy, View<const float, 2> gradients,
+                                       View<const float, 2> embeddings,
+                                       const TokenFilter& filter) const {
+    const std::size_t rows = gradients.extent(0);
+    const std::size_t vocabulary = embeddings.extent(0);
+    const std::size_t depth = candidates + spares;
+    const std::size_t pieces = detail::piece_count(policy, vocabulary, block_tokens);
+    std::vector<detail::TopTokens> best(pieces, detail::TopTokens(rows, depth));
+
+    detail::for_each_piece(
+        policy, vocabulary, block_tokens,
+        [&](std::size_t piece, std::size_t begin, std::size_t end) {
+          Matrix scores;
+          for (std::size_t first = begin; first < end; first += block_tokens) {
+            const std::size_t count = std::min(block_tokens, end - first);
+            scores.resize(static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(count));
+            scores.noalias() =
+                as_eigen(gradients) * as_eigen(embeddings.slice(first, count)).transpose();
+            for (std::size_t r = 0; r < rows; ++r) {
+              best[piece].offer(r, static_cast<Token>(first), View<const float, 2>(scores).row(r),
+                                filter);
+            }
+          }
+        });
+
+    for (std::size_t piece = 1; piece < pieces; ++piece) {
+      for (std::size_t r = 0; r < rows; ++r) best[0].merge(r, best[piece].row(r));
+    }
+    return std::move(best[0]);
+  }
+};
+
+static_assert(std::is_trivially_copyable_v<HotFlipCandidateSearch>);
+static_assert(std::is_aggregate_v<HotFlipCandidateSearch>);
+
+}  // namespace unlearn

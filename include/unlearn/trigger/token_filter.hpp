@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+
+namespace unlearn {
+
+/// The set of tokens that may stand in a trigger, one bit for each id in [0, vocabulary).
+///
+/// Deny what cannot be published as text: start and end tokens (an end token in the trigger cuts
+/// the caption off), padding, ids that decode to bytes which are no word.
+class TokenFilter {
+ public:
+  /// Allows every token of the vocabulary.
+  explicit TokenFilter(std::size_t vocabulary)
+      : vocabulary_(vocabulary), words_((vocabulary + 63) / 64, ~std::uint64_t{0}) {
+    if (vocabulary % 64 != 0) words_.back() = (std::uint64_t{1} << (vocabulary % 64)) - 1;
+  }
+
+  /// Allows the given tokens and no others.
+  /// @throws InvalidArgument for an id outside the vocabulary.
+  [[nodiscard]] static TokenFilter only(std::size_t vocabulary, std::span<const Token> tokens) {
+    TokenFilter filter(vocabulary);
+    for (std::uint64_t& word : filter.words_) word = 0;
+    for (const Token token : tokens) filter.allow(token);
+    return filter;
+  }
+
+  /// @throws InvalidArgument for an id outside the vocabulary.
+  void allow(Token token) { words_[word_of(token)] |= bit_of(token); }
+  /// @throws InvalidArgument for an id outside the vocabulary.
+  void deny(Token token) { words_[word_of(token)] &= ~bit_of(token); }
+  /// @throws InvalidArgument for an id outside the vocabulary.
+  void deny(std::span<const Token> tokens) {
+    for (const Token token : tokens) deny(token);
+  }
+
+  /// Whether `token`, which must be in [0, vocabulary), is allowed.
+  [[nodiscard]] bool allows(Token token) const {
+    return (words_[static_cast<std::size_t>(token) / 64] & bit_of(token)) != 0;
+  }
+
+  /// V, the number of tokens it decides on.
+  [[nodiscard]] std::size_t vocabulary() const { return vocabulary_; }
+
+  /// The number of allowed tokens.
+  [[nodiscard]] std::size_t count() const {
+    std::size_t allowed = 0;
+    for (const std::uint64_t word : words_)
+      allowed += static_cast<std::size_t>(std::popcount(word));
+    return allowed;
+  }
+
+ private:
+  [[nodiscard]] std::size_t word_of(Token token) const {
+    detail::require(token >= 0 && static_cast<std::size_t>(token) < vocabulary_,
+                    "token id given to a TokenFilter",
+                    "0 to " + std::to_string(vocabulary_) + " (exclusive)", token);
+    return static_cast<std::size_t>(token) / 64;
+  }
+  static std::uint64_t bit_of(Token token) {
+    return std::uint64_t{1} << (static_cast<std::size_t>(token) % 64);
+  }
+
+  std::size_t vocabulary_;
+  std::vector<std::uint64_t> words_;
+};
+
+}  // namespace unlearn

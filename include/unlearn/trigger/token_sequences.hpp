@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/trigger/front_placement.hpp"
+
+namespace unlearn {
+
+/// Collects captions with their triggers and shows them as one TokenBatch.
+///
+/// Sequences are padded to the longest one collected, not to the context: in a causal text tower
+/// nothing behind the end token matters.
+template <TriggerPlacement Placement>
+class TokenSequences {
+ public:
+  /// @param placement      where triggers go; copied
+  /// @param trigger_length n, the same for every sequence
+  TokenSequences(const Placement& placement, std::size_t trigger_length)
+      : placement_(placement), trigger_length_(trigger_length) {}
+
+  /// Forgets what was collected.
+  void clear() {
+    flat_.clear();
+    lengths_.clear();
+    positions_.clear();
+  }
+
+  /// Appends caption ⊕ trigger; start and end token are part of the caption.
+  void add(std::span<const Token> caption, std::span<const Token> trigger) {
+    detail::require_size("tokens of a trigger", trigger_length_, trigger.size());
+    const std::size_t length = placement_.length(caption.size(), trigger.size());
+    flat_.resize(flat_.size() + length);
+    positions_.resize(positions_.size() + trigger.size());
+    placement_.place(caption, trigger, std::span(flat_).last(length),
+                     std::span(positions_).last(trigger.size()));
+    lengths_.push_back(static_cast<std::int32_t>(length));
+  }
+
+  /// The number of sequences collected.
+  [[nodiscard]] std::size_t size() const { return lengths_.size(); }
+
+  /// The collected sequences, padded with 0. Valid until the next `add` or `clear`.
+  [[nodiscard]] TokenBatch batch() {
+    const std::size_t rows = lengths_.size();
+    const std::size_t width = rows == 0 ? 0 : static_cast<std::size_t>(std::ranges::max(lengths_));
+    padded_.assign(rows * width, 0);
+    auto from = flat_.begin();
+    for (std::size_t r = 0; r < rows; ++r) {
+      const auto to = padded_.begin() + static_cast<std::ptrdiff_t>(r * width);
+      std::copy_n(from, lengths_[r], to);
+      from += lengths_[r];
+    }
+    return {.tokens = {padded_.data(), {rows, width}},
+            .lengths = lengths_,
+            .trigger_positions = {positions_.data(), {rows, trigger_length_}}};
+  }
+
+ private:
+  Placement placement_;
+  std::size_t trigger_length_;
+  std::vector<Token> flat_;
+  std::vector<std::int32_t> lengths_;
+  std::vector<std::int32_t> positions_;
+  std::vector<Token> padded_;
+};
+
+}  // namespace unlearn

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <random>  // std::uniform_random_bit_generator
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/random.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+
+namespace unlearn {
+
+/// The triggers of a run: one sequence of `length()` tokens for each trigger group.
+class TriggerTable {
+ public:
+  /// No groups, and no tokens.
+  TriggerTable() = default;
+
+  /// Every trigger is `initial`. No triggers at all (EM, UAP) is a table with an empty `initial`.
+  TriggerTable(std::size_t groups, std::span<const Token> initial)
+      : groups_(groups), length_(initial.size()) {
+    tokens_.reserve(groups * length_);
+    for (std::size_t g = 0; g < groups; ++g) {
+      tokens_.insert(tokens_.end(), initial.begin(), initial.end());
+    }
+  }
+
+  /// Takes a [groups, length] array as it is.
+  /// @throws InvalidArgument when `tokens` has another size.
+  TriggerTable(std::size_t groups, std::size_t length, std::vector<Token> tokens)
+      : groups_(groups), length_(length), tokens_(std::move(tokens)) {
+    detail::require_size("tokens of a trigger table", groups * length, tokens_.size());
+  }
+
+  /// Draws every token uniformly from those that `filter` allows.
+  /// @throws InvalidArgument when the filter allows none.
+  template <std::uniform_random_bit_generator Rng>
+  [[nodiscard]] static TriggerTable random(std::size_t groups, std::size_t length,
+                                           const TokenFilter& filter, Rng& rng) {
+    std::vector<Token> allowed;
+    for (std::size_t v = 0; v < filter.vocabulary(); ++v) {
+      if (filter.allows(static_cast<Token>(v))) allowed.push_back(static_cast<Token>(v));
+    }
+    std::vector<Token> tokens(groups * length);
+    for (Token& token : tokens) token = allowed[uniform_below(allowed.size(), rng)];
+    return {groups, length, std::move(tokens)};
+  }
+
+  /// The number of triggers.
+  [[nodiscard]] std::size_t groups() const { return groups_; }
+  /// n, the tokens of each trigger.
+  [[nodiscard]] std::size_t length() const { return length_; }
+
+  /// The trigger of a group, n tokens.
+  [[nodiscard]] std::span<const Token> operator[](std::size_t group) const {
+    return view().row(group);
+  }
+  /// The same, to be written.
+  [[nodiscard]] std::span<Token> operator[](std::size_t group) { return view().row(group); }
+
+  /// All triggers, [groups, n].
+  [[nodiscard]] View<const Token, 2> view() const { return {tokens_.data(), {groups_, length_}}; }
+  /// The same, to be written.
+  [[nodiscard]] View<Token, 2> view() { return {tokens_.data(), {groups_, length_}}; }
+
+  /// Whether shapes and tokens are equal.
+  friend bool operator==(const TriggerTable&, const TriggerTable&) = default;
+
+ private:
+  std::size_t groups_ = 0;
+  std::size_t length_ = 0;
+  std::vector<Token> tokens_;
+};
+
+}  // namespace unlearn
