@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+
+/// Two signals of the same rank and element type, as views or as containers seen through one.
+template <class A, class B>
+concept Comparable = Viewable<const A> && Viewable<const B> &&
+                     (view_of_t<const A>::rank == view_of_t<const B>::rank) &&
+                     std::same_as<element_of_t<const A>, element_of_t<const B>>;
+
+namespace detail {
+
+/// @throws InvalidArgument unless both have the same extents, and elements at all.
+template <class Signal>
+void require_comparable(const Signal& clean, const Signal& perturbed) {
+  require(!clean.empty(), "elements of a clean signal", "at least 1", clean.size());
+  for (std::size_t d = 0; d < Signal::rank; ++d) {
+    require_size("extent " + std::to_string(d) + " of a perturbed signal", clean.extent(d),
+                 perturbed.extent(d));
+  }
+}
+
+/// b − a, element by element in double, not yet evaluated.
+template <class T, std::size_t Rank>
+auto difference(View<const T, Rank> a, View<const T, Rank> b) {
+  using Flat = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
+  const auto size = static_cast<Eigen::Index>(a.size());
+  return Flat(b.data(), size).template cast<double>() -
+         Flat(a.data(), size).template cast<double>();
+}
+
+/// The read-only view of a container.
+template <class C>
+using reading_view_t = View<const element_of_t<const C>, view_of_t<const C>::rank>;
+
+}  // namespace detail
+
+/// ‖b − a‖∞ in the units of the elements: levels for uint8. NaN where any element is NaN.
+///
+/// @throws InvalidArgument when the extents differ or there are no elements.
+template <class A, class B>
+  requires Comparable<A, B>
+[[nodiscard]] double linf(const A& clean, const B& perturbed) {
+  const detail::reading_view_t<A> a = clean;
+  const detail::reading_view_t<B> b = perturbed;
+  detail::require_comparable(a, b);
+  return detail::difference(a, b).abs().template maxCoeff<Eigen::PropagateNaN>();
+}
+
+/// Peak signal-to-noise ratio 10 log₁₀(peak² / mean((b − a)²)), in dB; +∞ when a and b are equal.
+///
+/// @param peak the largest value an element can take: 255 for uint8
+/// @throws InvalidArgument when the extents differ, there are no elements, or the peak is not
+///         positive and finite.
+template <class A, class B>
+  requires Comparable<A, B>
+[[nodiscard]] double psnr(const A& clean, const B& perturbed, double peak) {
+  const detail::reading_view_t<A> a = clean;
+  const detail::reading_view_t<B> b = perturbed;
+  detail::require_comparable(a, b);
+  detail::require(peak > 0 && std::isfinite(peak), "peak of a signal", "a positive number", peak);
+  return 10 * std::log10(peak * peak / detail::difference(a, b).square().mean());
+}
+
+namespace detail {
+
+using Plane = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Channel `channel` of a picture [H, W, C], as [H, W].
+inline Plane channel_of(View<const std::uint8_t, 3> picture, std::size_t channel) {
+  using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
+  using Bytes = Eigen::Array<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const auto height = static_cast<Eigen::Index>(picture.extent(0));
+  const auto width = static_cast<Eigen::Index>(picture.extent(1));
+  const auto channels = static_cast<Eigen::Index>(picture.extent(2));
+  return Eigen::Map<const Bytes, Eigen::Unaligned, Strides>(picture.data() + channel, height, width,
+                                                            Strides(width * channels, channels))
+      .cast<double>();
+}
+
+/// The weighted mean of each window that lies wholly in the plane; the window is the outer product
+/// of `weights` [n] with itself: [H, W] becomes [H − n + 1, W − n + 1].
+inline Plane window_means(const Plane& plane, const Eigen::ArrayXd& weights) {
+  const Eigen::Index height = plane.rows() - weights.size() + 1;
+  const Eigen::Index width = plane.cols() - weights.size() + 1;
+  Plane across = Plane::Zero(plane.rows(), width);
+  for (Eigen::Index i = 0; i < weights.size(); ++i) {
+    across += weights[i] * plane.middleCols(i, width);
+  }
+  Plane means = Plane::Zero(height, width);
+  for (Eigen::Index i = 0; i < weights.size(); ++i) {
+    means += weights[i] * across.middleRows(i, height);
+  }
+  return means;
+}
+
+/// SSIM of one channel, whose values run from 0 to 255.
+inline double ssim_of(const Plane& a, const Plane& b, const Eigen::ArrayXd& weights) {
+  constexpr double c1 = (0.01 * 255) * (0.01 * 255);
+  constexpr double c2 = (0.03 * 255) * (0.03 * 255);
+  const Plane mean_a = window_means(a, weights);
+  const Plane mean_b = window_means(b, weights);
+  const Plane var_a = window_means(a * a, weights) - mean_a * mean_a;
+  const Plane var_b = window_means(b * b, weights) - mean_b * mean_b;
+  const Plane cov = window_means(a * b, weights) - mean_a * mean_b;
+  return (((2 * mean_a * mean_b + c1) * (2 * cov + c2)) /
+          ((mean_a * mean_a + mean_b * mean_b + c1) * (var_a + var_b + c2)))
+      .mean();
+}
+
+}  // namespace detail
+
+/// Structural similarity of two 8-bit pictures, in [−1, 1]; 1 when they are equal.
+///
+/// With means μ, variances σ² and covariance σ_ab of the two pictures in a window,
+/// SSIM = (2 μ_a μ_b + C₁)(2 σ_ab + C₂) / ((μ_a² + μ_b² + C₁)(σ_a² + σ_b² + C₂)),
+/// C₁ = (0.01·255)², C₂ = (0.03·255)², averaged over all windows that lie wholly in the picture,
+/// and over channels. The window is 11 × 11, Gaussian with σ = 1.5. Source: Wang, Bovik, Sheikh,
+/// Simoncelli, IEEE Transactions on Image Processing 13(4), 2004, Eq. 13. It is scikit-image's
+/// structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+/// data_range=255, channel_axis=2).
+///
+/// @param clean     [H, W, C] with interleaved channels. A planar picture [C, H, W] is compared
+///                  plane by plane, each as [H, W, 1]; its SSIM is the mean of theirs.
+/// @param perturbed the same extents
+/// @throws InvalidArgument when the extents differ, there is no channel, or a side is shorter than
+///         the window.
+[[nodiscard]] inline double ssim(View<const std::uint8_t, 3> clean,
+                                 View<const std::uint8_t, 3> perturbed) {
+  constexpr std::size_t window = 11;
+  detail::require_comparable(clean, perturbed);
+  detail::require(clean.extent(0) >= window, "height of a picture for SSIM", "at least 11",
+                  clean.extent(0));
+  detail::require(clean.extent(1) >= window, "width of a picture for SSIM", "at least 11",
+                  clean.extent(1));
+  Eigen::ArrayXd weights = Eigen::ArrayXd::LinSpaced(window, -5, 5);
+  weights = (-(weights / 1.5).square() / 2).exp();
+  weights /= weights.sum();
+
+  double total = 0;
+  for (std::size_t channel = 0; channel < clean.extent(2); ++channel) {
+    total += detail::ssim_of(detail::channel_of(clean, channel),
+                             detail::channel_of(perturbed, channel), weights);
+  }
+  return total / static_cast<double>(clean.extent(2));
+}
+
+}  // namespace unlearn
