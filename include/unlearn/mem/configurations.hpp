@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+#include "unlearn/core/result.hpp"
+#include "unlearn/mem/multi_step_minimizer.hpp"
+
+namespace unlearn {
+
+/// MEM-n as the paper runs it; n is the length of the state's triggers (MEM-3: n = 3).
+/// Source: MEM (Liu et al., ACM MM 2024), section on the experimental settings.
+[[nodiscard]] constexpr MultiStepMinimizer<> mem() { return {}; }
+
+/// EM: error-minimising noise without triggers and without shuffled captions. 5 rounds of 50
+/// surrogate steps and 8 noise steps, as the MEM paper's baseline; leave the triggers empty.
+/// Source: H. Huang et al., Unlearnable Examples, ICLR 2021; MEM, Table 1.
+[[nodiscard]] constexpr MultiStepMinimizer<> em() {
+  MultiStepMinimizer<> em;
+  em.shuffle.enabled = false;
+  em.rounds = 5;
+  em.trigger_rounds = 0;
+  em.surrogate_steps = 50;
+  return em;
+}
+
+/// UAP: noise that raises the loss of a model trained on clean data; one round, the model stays
+/// as it is. Train it first, on a state without noise and triggers; leave the triggers empty.
+/// Source: MEM, Table 1.
+[[nodiscard]] constexpr MultiStepMinimizer<> uap() {
+  MultiStepMinimizer<> uap;
+  uap.descent.goal = Goal::maximize;
+  uap.shuffle.enabled = false;
+  uap.rounds = 1;
+  uap.trigger_rounds = 0;
+  uap.surrogate_steps = 0;
+  return uap;
+}
+
+/// Nothing but `steps` optimiser steps on the pairs as a state has them: how a hacker, or UAP's
+/// surrogate, is trained.
+[[nodiscard]] constexpr MultiStepMinimizer<> training(std::size_t steps) {
+  MultiStepMinimizer<> training;
+  training.descent.steps = 0;
+  training.rounds = 1;
+  training.trigger_rounds = 0;
+  training.surrogate_steps = steps;
+  training.stop_loss = 0;
+  return training;
+}
+
+}  // namespace unlearn

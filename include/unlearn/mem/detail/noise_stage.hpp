@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/random.hpp"
+#include "unlearn/mem/detail/batch_loader.hpp"
+#include "unlearn/mem/detail/pass.hpp"
+#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/projected_sign_descent.hpp"
+#include "unlearn/trigger/token_sequences.hpp"
+
+namespace unlearn::detail {
+
+/// The distinct perturbed signals of a data set: a signal with one of its noises, and the rows
+/// whose pictures these are. A noise pass visits each of them once.
+class PerturbedSignals {
+ public:
+  struct Cell {
+    Index signal;
+    Index noise_group;
+  };
+
+  template <class Pairs>
+  PerturbedSignals(Pairs& pairs, const GroupMap& noise) {
+    std::vector<Index> rows(noise.rows());
+    std::iota(rows.begin(), rows.end(), Index{0});
+    const auto key = [&](Index row) {
+      return std::pair(static_cast<Index>(pairs.signal_of(row)), noise.of(row));
+    };
+    std::ranges::sort(rows, {}, [&](Index row) { return std::pair(key(row), row); });
+    std::vector<Index> cell_of_row(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i == 0 || key(rows[i]) != key(rows[i - 1])) {
+        cells_.push_back({.signal = key(rows[i]).first, .noise_group = key(rows[i]).second});
+      }
+      cell_of_row[rows[i]] = static_cast<Index>(cells_.size() - 1);
+    }
+    rows_ = GroupMap(std::move(cell_of_row), cells_.size());
+    exclusive_ = cells_.size() == noise.groups();
+  }
+
+  [[nodiscard]] std::size_t size() const { return cells_.size(); }
+  [[nodiscard]] const Cell& operator[](std::size_t cell) const { return cells_[cell]; }
+  [[nodiscard]] std::span<const Index> rows_of(std::size_t cell) const {
+    return rows_.rows_of(cell);
+  }
+  /// Whether every noise belongs to one signal only.
+  [[nodiscard]] bool exclusive() const { return exclusive_; }
+
+ private:
+  std::vector<Cell> cells_;
+  GroupMap rows_;
+  bool exclusive_ = false;
+};
+
+/// Level 3 of MEM: δ ← Proj(δ − α · sign ∇_δ L(I + δ, S(T) ⊕ t)), Eq. 5.
+///
+/// S is drawn anew for every evaluation of the loss, and with it the caption row (so the trigger)
+/// that stands for each signal: image i meets one of its own triggers and somebody else's caption.
+template <class Mem, class Model, class Pairs, class State>
+class NoiseStage {
+  using Noise = decltype(State::noise);
+  using Loader = BatchLoader<Pairs, Noise>;
+  using Sample = typename Loader::Sample;
+  using Delta = typename Loader::Delta;
+  static constexpr bool on_lattice = std::is_integral_v<Sample>;
+
+ public:
+  NoiseStage(const Mem& mem, Model& model, Pairs& pairs, State& state)
+      : mem_(&mem),
+        model_(&model),
+        pairs_(&pairs),
+        state_(&state),
+        loader_(pairs, mem.box),
+        signals_(pairs, state.scope.noise) {}
+
+  [[nodiscard]] const PerturbedSignals& signals() const { return signals_; }
+
+  /// All descent steps on one batch of perturbed signals. The noise is stored only when all of
+  /// them were finite.
+  template <class Rng>
+  DescentResult descend(std::span<const Index> cells, Rng& rng) {
+    std::vector<Index> signals(cells.size());
+    std::vector<Index> noise_groups(cells.size());
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      signals[i] = signals_[cells[i]].signal;
+      noise_groups[i] = signals_[cells[i]].noise_group;
+    }
+    loader_.load_signals(signals);
+    if (!signals_.exclusive()) return descend_shared(cells, noise_groups, rng);
+
+    // Every place has a noise of its own: the descent runs on the batch itself.
+    std::vector<Delta> noise(cells.size() * pairs_->elements());
+    const View<Delta, 2> delta(noise, {cells.size(), pairs_->elements()});
+    state_->noise.load(noise_groups, delta);
+    const DescentResult result = descent().optimize(
+        [&](View<const Delta, 2> at, auto... gradient) {
+          return evaluate(cells, {.clean = loader_.clean(), .noise = at}, rng, gradient...);
+        },
+        delta, feasible(loader_.clean(), mem_->box), mem_->execution);
+    if (result.stop != StopReason::not_finite) state_->noise.store(noise_groups, delta);
+    return result;
+  }
+
+ private:
+  template <class Rng>
+  DescentResult descend_shared(std::span<const Index> cells, std::span<const Index> noise_groups,
+                               Rng& rng) {
+    const DistinctGroups shared(noise_groups);
+    const std::size_t elements = pairs_->elements();
+    std::vector<Delta> noise(shared.groups.size() * elements);
+    const View<Delta, 2> delta(noise, {shared.groups.size(), elements});
+    state_->noise.load(shared.groups, delta);
+
+    std::vector<float> by_place(cells.size() * elements);
+    const View<float, 2> place_gradient(by_place, {cells.size(), elements});
+    const auto objective = [&](View<const Delta, 2> at, auto... gradient) {
+      loader_.spread_noise(at, shared.local);
+      if constexpr (sizeof...(gradient) == 0) {
+        return evaluate(cells, loader_.batch(), rng);
+      } else {
+        const double loss = evaluate(cells, loader_.batch(), rng, place_gradient);
+        sum_by_group(place_gradient, shared.local, gradient...);
+        return loss;
+      }
+    };
+    // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
+    const std::vector<Sample> anywhere(noise.size(), on_lattice ? Sample{128} : Sample{0});
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const DescentResult result = descent().optimize(
+        objective, delta,
+        feasible(View<const Sample, 2>(anywhere, {shared.groups.size(), elements}),
+                 Box<float>{.low = -infinity, .high = infinity}),
+        mem_->execution);
+    if (result.stop != StopReason::not_finite) state_->noise.store(shared.groups, delta);
+    return result;
+  }
+
+  // The loss is drawn anew at every step: its lowest value would say more about the draw than
+  // about the noise, so the last iterate is kept.
+  [[nodiscard]] auto descent() const {
+    auto descent = mem_->descent;
+    descent.keep = Keep::last;
+    return descent;
+  }
+
+  [[nodiscard]] auto feasible(View<const Sample, 2> clean, [[maybe_unused]] Box<float> box) const {
+    if constexpr (on_lattice) {
+      return LatticeNoise{.lattice = PixelLattice::from(mem_->descent.step, mem_->ball),
+                          .clean = clean};
+    } else {
+      return FeasibleNoise<float, std::remove_cvref_t<decltype(mem_->ball)>>{
+          .ball = mem_->ball, .clean = clean, .box = box};
+    }
+  }
+
+  /// L(I + δ, S(T) ⊕ t) with a fresh S; with `gradient`, its derivative by δ, too.
+  template <class Rng, class... Gradient>
+  double evaluate(std::span<const Index> cells, const typename Loader::Batch& batch, Rng& rng,
+                  Gradient... gradient) {
+    const auto texts = model_->encode_texts(shuffled_texts(cells, rng));
+    if constexpr (sizeof...(gradient) == 0) {
+      const auto signals = model_->encode_signals(batch);
+      return mem_->loss.value(View<const float, 2>(signals), View<const float, 2>(texts),
+                              model_->logit_scale());
+    } else {
+      Pull pull(mem_->loss, texts, model_->logit_scale());
+      model_->signal_gradient(batch, pull, gradient...);
+      return pull.value();
+    }
+  }
+
+  template <class Rng>
+  TokenBatch shuffled_texts(std::span<const Index> cells, Rng& rng) {
+    rows_.resize(cells.size());
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::span<const Index> captions = signals_.rows_of(cells[i]);
+      rows_[i] = captions[captions.size() == 1 ? 0 : uniform_below(captions.size(), rng)];
+    }
+    caption_of_.resize(cells.size());
+    mem_->shuffle(std::span(caption_of_), rng);
+    sequences_.clear();
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      sequences_.add(pairs_->caption(rows_[caption_of_[i]]),
+                     state_->triggers[state_->scope.triggers.of(rows_[i])]);
+    }
+    return sequences_.batch();
+  }
+
+  const Mem* mem_;
+  Model* model_;
+  Pairs* pairs_;
+  State* state_;
+  Loader loader_;
+  PerturbedSignals signals_;
+  std::vector<Index> rows_;
+  std::vector<Index> caption_of_;
+  TokenSequences<std::remove_cvref_t<decltype(std::declval<Mem>().placement)>> sequences_{
+      mem_->placement, state_->triggers.length()};
+};
+
+}  // namespace unlearn::detail

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/pull.hpp"
+#include "unlearn/detail/sign_update.hpp"
+#include "unlearn/mem/detail/batch_loader.hpp"
+#include "unlearn/mem/detail/pass.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/trigger/beam_search.hpp"
+#include "unlearn/trigger/candidate_scoring.hpp"
+#include "unlearn/trigger/contrast_scorer.hpp"
+#include "unlearn/trigger/full_loss_scoring.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_sequences.hpp"
+
+namespace unlearn::detail {
+
+/// Level 2 of MEM: HotFlip (Eq. 6) proposes tokens, the beam search keeps what lowers the loss.
+///
+/// The signals do not change meanwhile: they are encoded once a batch.
+template <class Mem, class Model, class Pairs, class State>
+class TriggerStage {
+ public:
+  TriggerStage(const Mem& mem, Model& model, Pairs& pairs, State& state)
+      : mem_(&mem),
+        model_(&model),
+        pairs_(&pairs),
+        state_(&state),
+        loader_(pairs, mem.box),
+        filter_(mem.filter != nullptr ? *mem.filter : TokenFilter(token_embeddings().extent(0))) {}
+
+  /// Searches better triggers for the groups that `rows` belong to.
+  /// @returns the loss of the batch after the search. When the loss or a gradient is not finite
+  ///          the triggers stay as they are and the loss returned is NaN.
+  BeamResult search(std::span<const Index> rows) {
+    const std::size_t length = state_->triggers.length();
+    loader_.load_signals(signals_of(*pairs_, rows));
+    loader_.load_noise(state_->noise, groups_of(state_->scope.noise, rows));
+    const auto signals = model_->encode_signals(loader_.batch());
+
+    const DistinctGroups groups(groups_of(state_->scope.triggers, rows));
+    const CaptionBatch texts = captions(rows, groups);
+    MatrixOf<Token> triggers = current_triggers(groups);
+    TokenSequences sequences(mem_->placement, length);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      sequences.add(texts.captions[i], trigger_of(triggers, groups.local.of(i)));
+    }
+    const TokenBatch batch = sequences.batch();
+
+    const std::vector<float> gradient = gradient_by_group(signals, batch, groups.local);
+    if (gradient.empty()) return {.loss = RoundLosses::not_run};
+
+    const auto legal = [&](Index group, std::span<const Token> trigger) {
+      const auto all_rows = state_->scope.triggers.rows_of(groups.groups[group]);
+      return std::ranges::all_of(all_rows,
+                                 [&](Index row) -> bool { return mem_->legal(row, trigger); });
+    };
+    const auto worth_a_try = [&](std::size_t group, std::size_t position, Token token) {
+      const auto current = trigger_of(triggers, group);
+      if (current[position] == token) return false;
+      std::vector<Token> changed(current.begin(), current.end());
+      changed[position] = token;
+      return legal(static_cast<Index>(group), std::span<const Token>(changed));
+    };
+    const TriggerCandidates candidates =
+        mem_->search(mem_->execution,
+                     View<const float, 3>(
+                         gradient, {groups.groups.size(), length, token_embeddings().extent(1)}),
+                     token_embeddings(), filter_, worth_a_try);
+
+    ContrastScorer scorer(*model_, mem_->placement, texts,
+                          scoring(signals, model_->encode_texts(batch)), mem_->encode_rows);
+    const BeamResult result = mem_->beam(triggers, candidates.tokens(), scorer, legal);
+    for (std::size_t g = 0; g < groups.groups.size(); ++g) {
+      std::ranges::copy(trigger_of(triggers, g), state_->triggers[groups.groups[g]].begin());
+    }
+    return result;
+  }
+
+ private:
+  [[nodiscard]] View<const float, 2> token_embeddings() { return model_->token_embeddings(); }
+
+  [[nodiscard]] static std::span<const Token> trigger_of(const MatrixOf<Token>& triggers,
+                                                         std::size_t group) {
+    return View<const Token, 2>(triggers).row(group);
+  }
+
+  [[nodiscard]] CaptionBatch captions(std::span<const Index> rows, const DistinctGroups& groups) {
+    CaptionBatch texts{.captions = {}, .groups = groups.local};
+    texts.captions.reserve(rows.size());
+    for (const Index row : rows) {
+      const std::span<const Token> caption = pairs_->caption(row);
+      texts.captions.emplace_back(caption.begin(), caption.end());
+    }
+    return texts;
+  }
+
+  [[nodiscard]] MatrixOf<Token> current_triggers(const DistinctGroups& groups) const {
+    const std::size_t length = state_->triggers.length();
+    MatrixOf<Token> triggers(static_cast<Eigen::Index>(groups.groups.size()),
+                             static_cast<Eigen::Index>(length));
+    for (std::size_t g = 0; g < groups.groups.size(); ++g) {
+      std::ranges::copy(std::as_const(state_->triggers)[groups.groups[g]],
+                        View<Token, 2>(triggers).row(g).begin());
+    }
+    return triggers;
+  }
+
+  /// ∂L/∂e_j of each group, summed over the captions that share its trigger: [groups, n · E].
+  /// Empty when the loss or a gradient is not finite.
+  template <MatrixLike Signals>
+  [[nodiscard]] std::vector<float> gradient_by_group(const Signals& signals,
+                                                     const TokenBatch& batch,
+                                                     const GroupMap& local) {
+    const std::array<std::size_t, 3> extents{batch.size(), batch.trigger_length(),
+                                             token_embeddings().extent(1)};
+    const std::size_t width = extents[1] * extents[2];
+    std::vector<float> by_row(batch.size() * width);
+    Pull pull(mem_->loss, signals, model_->logit_scale());
+    model_->text_gradient(batch, pull, View<float, 3>(by_row, extents));
+    std::vector<float> by_group(local.groups() * width);
+    sum_by_group(View<const float, 2>(by_row.data(), {batch.size(), width}), local,
+                 View<float, 2>(by_group.data(), {local.groups(), width}));
+    if (!is_finite(pull.value()) || !all_finite(std::span<const float>(by_group))) {
+      by_group.clear();
+    }
+    return by_group;
+  }
+
+  template <MatrixLike Signals, MatrixLike Texts>
+  [[nodiscard]] auto scoring(const Signals& signals, const Texts& texts) {
+    using Loss = std::remove_cvref_t<decltype(mem_->loss)>;
+    if constexpr (std::same_as<Loss, InfoNce>) {
+      return CandidateScoring(signals, texts, model_->logit_scale(), mem_->execution);
+    } else {
+      return FullLossScoring<Loss>(mem_->loss, signals, texts, model_->logit_scale());
+    }
+  }
+
+  const Mem* mem_;
+  Model* model_;
+  Pairs* pairs_;
+  State* state_;
+  BatchLoader<Pairs, decltype(State::noise)> loader_;
+  TokenFilter filter_;
+};
+
+}  // namespace unlearn::detail

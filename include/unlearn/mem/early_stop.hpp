@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/observer.hpp"
+#include "unlearn/mem/events.hpp"
+#include "unlearn/mem/run_state.hpp"
+
+namespace unlearn {
+
+/// When EarlyStop gives up.
+struct EarlyStopOptions {
+  std::uint32_t patience = 3;  ///< so many rounds in a row may pass without an improvement
+  double min_delta = 0.0;      ///< an improvement is a loss lower than the best by more than this
+};
+
+/// An observer that ends a minimising run when RoundLosses::last() no longer falls.
+///
+/// A NaN is no improvement. A resumed run counts on from the rounds in its state.
+class EarlyStop {
+ public:
+  /// @throws InvalidArgument unless patience is at least 1 and min_delta at least 0
+  explicit EarlyStop(const EarlyStopOptions& options) : options_(options) {
+    detail::require(options.patience > 0, "patience", "at least 1", options.patience);
+    detail::require(options.min_delta >= 0, "min_delta", "at least 0", options.min_delta);
+  }
+
+  /// Forgets what a run before this one did.
+  void operator()(const RunBegin& /*event*/) { seen_ = {}; }
+
+  /// Counts the complete rounds of a resumed run in.
+  template <class State, class Rng, class Model>
+  void operator()(const SafePoint<State, Rng, Model>& safe) {
+    for (const RoundLosses& losses : safe.state.progress.trace) see(losses);
+  }
+
+  /// Stop after `patience` rounds without an improvement.
+  [[nodiscard]] Flow operator()(const RoundEnd& event) {
+    see(event.losses);
+    return seen_.stale >= options_.patience ? Flow::stop : Flow::proceed;
+  }
+
+ private:
+  struct Seen {
+    std::uint32_t rounds = 0;
+    std::uint32_t stale = 0;  ///< rounds since the best one
+    double best = std::numeric_limits<double>::infinity();
+  };
+
+  void see(const RoundLosses& losses) {
+    if (losses.round < seen_.rounds) return;
+    seen_.rounds = losses.round + 1;
+    ++seen_.stale;
+    if (losses.last() < seen_.best - options_.min_delta) {
+      seen_.best = losses.last();
+      seen_.stale = 0;
+    }
+  }
+
+  EarlyStopOptions options_;
+  Seen seen_{};
+};
+
+/// Ends a run after `patience` rounds without a lower loss.
+/// @throws InvalidArgument unless patience is at least 1 and min_delta at least 0
+[[nodiscard]] inline EarlyStop early_stop(const EarlyStopOptions& options = {}) {
+  return EarlyStop(options);
+}
+
+}  // namespace unlearn

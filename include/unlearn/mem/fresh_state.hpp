@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/mem/group_map.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/noise_store.hpp"
+
+namespace unlearn {
+
+/// The noise that goes with a source's signals: int8 on the pixel lattice, else float.
+template <PairSource Pairs>
+using noise_of_t =
+    std::conditional_t<std::is_integral_v<typename Pairs::sample_type>, std::int8_t, float>;
+
+/// The state of a run that has not begun: no noise, in memory, and the same trigger everywhere.
+///
+/// @param initial the trigger to start from, n tokens; empty for no triggers
+/// @param scope   who shares what; by default Scope::of(pairs)
+template <PairSource Pairs>
+[[nodiscard]] RunState<MemoryNoise<noise_of_t<Pairs>>> fresh_state(Pairs& pairs,
+                                                                   std::span<const Token> initial,
+                                                                   const Scope& scope) {
+  return {.noise = MemoryNoise<noise_of_t<Pairs>>(scope.noise.groups(), pairs.elements()),
+          .triggers = TriggerTable(scope.triggers.groups(), initial),
+          .scope = scope};
+}
+
+template <PairSource Pairs>
+[[nodiscard]] auto fresh_state(Pairs& pairs, std::span<const Token> initial = {}) {
+  return fresh_state(pairs, initial, Scope::of(pairs));
+}
+
+}  // namespace unlearn

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unlearn/mem/fresh_state.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <concepts>
+#include <cstdint>
+
+#include "mem/two_tower.hpp"
+
+namespace unlearn {
+namespace {
+
+using testing::all_noise;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::two_words;
+using testing::TwoTowerPairs;
+
+using Pixels = TwoTowerPairs<std::uint8_t>;
+using Floats = TwoTowerPairs<float>;
+static_assert(std::same_as<noise_of_t<Pixels>, std::int8_t>);
+static_assert(std::same_as<noise_of_t<Floats>, float>);
+
+TEST(FreshState, HasNoNoiseAndTheSameTriggerEverywhere) {
+  Pixels pairs({.signals = 3, .captions = 2, .elements = 5});
+  const RunState<MemoryNoise<std::int8_t>> state = fresh_state(pairs, two_words);
+  EXPECT_EQ(state.noise.groups(), 3U) << "one for each signal";
+  EXPECT_THAT(all_noise(state), SizeIs(15));
+  EXPECT_THAT(all_noise(state), Each(0));
+  EXPECT_EQ(state.triggers.groups(), 6U) << "one for each row";
+  for (Index row = 0; row < 6; ++row) {
+    EXPECT_THAT(state.triggers[row], ElementsAre(5, 6));
+    EXPECT_EQ(state.scope.noise.of(row), row % 3);
+    EXPECT_EQ(state.scope.triggers.of(row), row);
+  }
+}
+
+TEST(FreshState, OfFloatSignalsHasNoiseOfFloats) {
+  Floats pairs;
+  const RunState<MemoryNoise<float>> state = fresh_state(pairs);
+  EXPECT_THAT(all_noise(state), Each(0.0F));
+}
+
+TEST(FreshState, HasNoTriggersUnlessItIsGivenOne) {
+  Pixels pairs;
+  const auto state = fresh_state(pairs);
+  EXPECT_EQ(state.triggers.groups(), 6U);
+  EXPECT_EQ(state.triggers.length(), 0U);
+}
+
+TEST(FreshState, FollowsTheScopeItIsGiven) {
+  Pixels pairs({.signals = 3, .captions = 2, .elements = 5});
+  const auto state =
+      fresh_state(pairs, two_words,
+                  {.noise = GroupMap::universal(6), .triggers = GroupMap({0, 1, 1, 1, 0, 0}, 2)});
+  EXPECT_EQ(state.noise.groups(), 1U);
+  EXPECT_EQ(state.noise.elements(), 5U);
+  EXPECT_EQ(state.triggers.groups(), 2U);
+  EXPECT_THAT(state.triggers[1], ElementsAre(5, 6));
+  EXPECT_THAT(state.scope.noise.rows_of(0), SizeIs(6));
+  EXPECT_THAT(state.scope.triggers.rows_of(1), ElementsAre(1, 2, 3));
+}
+
+TEST(FreshState, StandsAtTheVeryBeginning) {
+  Pixels pairs;
+  const RunProgress progress = fresh_state(pairs).progress;
+  EXPECT_EQ(progress.round, 0U);
+  EXPECT_EQ(progress.stage, Stage::surrogate);
+  EXPECT_EQ(progress.batch, 0U);
+  EXPECT_EQ(progress.fit_steps, 0U);
+  EXPECT_EQ(progress.loss_sum, 0);
+  EXPECT_THAT(progress.trace, IsEmpty());
+}
+
+// --- What a state is made of ---------------------------------------------------------------------
+
+TEST(RoundLosses, EndWithTheLastStageThatRan) {
+  constexpr double not_run = RoundLosses::not_run;
+  EXPECT_EQ((RoundLosses{.surrogate = 1, .trigger = 2, .noise = 3}.last()), 3);
+  EXPECT_EQ((RoundLosses{.surrogate = 1, .trigger = 2, .noise = not_run}.last()), 2);
+  EXPECT_EQ((RoundLosses{.surrogate = 1, .noise = 3}.last()), 3);
+  EXPECT_EQ((RoundLosses{.surrogate = 1}.last()), 1);
+  EXPECT_NE(RoundLosses{}.last(), RoundLosses{}.last()) << "NaN: no stage ran";
+}
+
+TEST(Stage, HasAName) {
+  EXPECT_EQ(to_string(Stage::surrogate), "surrogate");
+  EXPECT_EQ(to_string(Stage::trigger), "trigger");
+  EXPECT_EQ(to_string(Stage::noise), "noise");
+  EXPECT_EQ(to_string(static_cast<Stage>(3)), "unknown");
+}
+
+}  // namespace
+}  // namespace unlearn

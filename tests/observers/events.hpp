@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <random>
+
+#include "unlearn/core/observer.hpp"
+#include "unlearn/mem/events.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/noise_store.hpp"
+
+namespace unlearn::testing {
+
+struct NoModel {};
+using ExampleState = RunState<MemoryNoise<>>;
+using ExampleSafePoint = SafePoint<ExampleState, std::mt19937, NoModel>;
+
+/// Satisfied by what may be handed to MultiStepMinimizer::minimize.
+template <class O>
+concept RunObserver = Observer<O, RunBegin, BatchEnd, RoundEnd, RunEnd, ExampleSafePoint>;
+
+inline BatchEnd batch_end(std::size_t batch, std::size_t batches, double loss = 1) {
+  return {.round = 0,
+          .rounds = 2,
+          .stage = Stage::surrogate,
+          .batch = batch,
+          .batches = batches,
+          .loss = loss};
+}
+
+/// A round whose last loss is `loss`; if that is NaN, no stage has another one.
+inline RoundEnd round_end(std::uint32_t round, double loss) {
+  return {.losses = {.round = round, .surrogate = 5 + 0 * loss, .noise = loss}, .rounds = 20};
+}
+
+}  // namespace unlearn::testing
