@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "album.hpp"
+#include "own_model.hpp"
+#include "unlearn/unlearn.hpp"
+
+// [retrieval]
+/// How well a model finds the pictures of an album by their captions, and the other way round.
+inline unlearn::Retrieval measure(OwnModel& model, const Album& album) {
+  unlearn::TokenSequences texts(unlearn::FrontPlacement{}, /*trigger_length=*/0);
+  for (const auto& sentence : album.sentences) texts.add(sentence, {});
+  const unlearn::PixelBatch pictures{
+      .clean = {album.pixels.data(), {album.signals(), album.elements()}}, .noise = {}};
+  return unlearn::retrieval(model.encode_signals(pictures), model.encode_texts(texts.batch()),
+                            {.captions_per_signal = 2, .k = 10});
+}
+// [/retrieval]
