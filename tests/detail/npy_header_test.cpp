@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "message_of.hpp"
 #include "numpy.hpp"
@@ -17,7 +20,6 @@
 namespace unlearn::detail {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::message_of;
 
@@ -98,7 +100,7 @@ TEST(NpyView, NamesWhatItExpected) {
     return refusal(file_of(dictionary, 6));
   };
   EXPECT_THAT(refused("{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }"),
-              HasSubstr("dtype: expected |i1, got '<i2'"));
+              HasSubstr("dtype: expected |i1, got <i2"));
   EXPECT_THAT(refused("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3), }"),
               HasSubstr("fortran_order: expected False, got True"));
   for (const char* shape :
@@ -120,6 +122,23 @@ TEST(NpyView, NamesWhatItExpected) {
   other = good_file();
   other[9] = 0x40;
   EXPECT_THAT(refusal(other), HasSubstr("length of the header: expected at most 124, got 16502"));
+}
+
+TEST(NpyShape, IsATupleAsNumPyWritesIt) {
+  using Extents = std::vector<std::size_t>;
+  const auto parsed = [](std::string_view text) -> std::optional<Extents> {
+    Extents extents{7};
+    if (!parse_npy_shape(text, extents)) return std::nullopt;
+    return extents;
+  };
+  EXPECT_EQ(parsed(""), Extents{});
+  EXPECT_EQ(parsed("2,"), Extents{2});
+  EXPECT_EQ(parsed("2, 3"), (Extents{2, 3}));
+  EXPECT_EQ(parsed("18446744073709551615, 0, 5"), (Extents{SIZE_MAX, 0, 5}));
+  for (const char* text : {" ", ",", "2", "2, ", "2, 3,", "2, 3, ", "2,3", "2,  3", ", 2", "2,, 3",
+                           "-2, 3", "+2, 3", "2, x", "2L, 3L", "18446744073709551616, 1"}) {
+    EXPECT_EQ(parsed(text), std::nullopt) << text;
+  }
 }
 
 TEST(NpyView, RefusesAHeaderThatIsLongerThanNumPyReads) {

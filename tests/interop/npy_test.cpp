@@ -134,8 +134,12 @@ TEST(Npy, AHostileHeaderTakesNoMemory) {
                with_header("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }"));
     EXPECT_THROW((void)(load_npy<float, 2>(path)), FileError) << shape;
   }
-  for (const std::string text : {"", "{", "}", "nonsense", "{'descr': '<f4', }",
-                                 "{'descr': 'O', 'fortran_order': False, 'shape': (1, 1), }"}) {
+  for (const std::string text :
+       {"", "{", "}", "nonsense", "{'descr': '<f4', }",
+        "{'descr': '<f4', 'fortran_order': False, 'shape'}",
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': (1, 1), }",
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 1), }",
+        "{'descr': 'O', 'fortran_order': False, 'shape': (1, 1), }"}) {
     write_file(path, with_header(text));
     EXPECT_THROW((void)(load_npy<float, 2>(path)), FileError) << text;
   }

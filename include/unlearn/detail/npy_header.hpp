@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -74,6 +75,41 @@ inline std::string_view npy_field(std::string_view& rest, const std::string& pat
   return field;
 }
 
+/// The values in a header's dictionary, as they stand there.
+struct NpyDictionary {
+  std::string_view dtype;          ///< between its quotes
+  std::string_view fortran_order;  ///< True or False
+  std::string_view shape;          ///< between its parentheses
+};
+
+/// @throws FileError unless `header` is a dictionary as NumPy writes it, spaces and a newline
+inline NpyDictionary npy_dictionary(std::string_view header, const std::string& path) {
+  NpyDictionary dictionary{};
+  dictionary.dtype = npy_field(header, path, "{'descr': '", "', ");
+  dictionary.fortran_order = npy_field(header, path, "'fortran_order': ", ", ");
+  dictionary.shape = npy_field(header, path, "'shape': (", "), }");
+  require_in_file(header.ends_with('\n') && header.find_first_not_of(' ') == header.size() - 1,
+                  path, "end of the header", "spaces and a newline", header.substr(0, 80));
+  return dictionary;
+}
+
+/// Reads a tuple of numbers as NumPy writes it, without its parentheses: "2, 3", "2," or "".
+/// @return whether it was one, and each number in range
+[[nodiscard]] inline bool parse_npy_shape(std::string_view text,
+                                          std::vector<std::size_t>& extents) {
+  extents.clear();
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    if (!parse_number(text.substr(0, comma), extents.emplace_back())) return false;
+    text.remove_prefix(comma);
+    if (text.empty()) return extents.size() > 1;  // "2" alone is no tuple
+    if (text == ",") return extents.size() == 1;
+    if (!text.starts_with(", ")) return false;
+    text.remove_prefix(2);
+  }
+  return extents.empty();
+}
+
 /// The elements of a .npy file whose bytes are `file`, as a [rows, columns] view on them.
 /// @throws FileError unless the file is a version 1.0 .npy file of T, rank 2, C order, and neither
 ///         shorter nor longer than its header says
@@ -96,24 +132,16 @@ template <class T>
                   "at most " + number_text(longest), length);
   rest = rest.substr(0, length);
 
-  const std::string_view dtype = npy_field(rest, path, "{'descr': ", ", ");
-  // Not "'" + ..., whose copy GCC 12 takes for one that overlaps.
-  std::string expected_dtype(1, '\'');
-  expected_dtype += npy_dtype<Element>;
-  expected_dtype += '\'';
-  require_in_file(dtype == expected_dtype, path, "dtype", npy_dtype<Element>, dtype);
-  const std::string_view fortran_order = npy_field(rest, path, "'fortran_order': ", ", ");
-  require_in_file(fortran_order == "False", path, "fortran_order", "False", fortran_order);
-  const std::string_view shape = npy_field(rest, path, "'shape': (", "), }");
-  require_in_file(rest.ends_with('\n') && rest.find_first_not_of(' ') == rest.size() - 1, path,
-                  "end of the header", "spaces and a newline", rest.substr(0, 80));
-
-  std::size_t rows = 0;
-  std::size_t columns = 0;
-  const std::size_t comma = std::min(shape.find(", "), shape.size());
-  require_in_file(parse_number(shape.substr(0, comma), rows) && comma < shape.size() &&
-                      parse_number(shape.substr(comma + 2), columns),
-                  path, "shape", "two numbers", shape);
+  const NpyDictionary dictionary = npy_dictionary(rest, path);
+  require_in_file(dictionary.dtype == npy_dtype<Element>, path, "dtype", npy_dtype<Element>,
+                  dictionary.dtype);
+  require_in_file(dictionary.fortran_order == "False", path, "fortran_order", "False",
+                  dictionary.fortran_order);
+  std::vector<std::size_t> extents;
+  require_in_file(parse_npy_shape(dictionary.shape, extents) && extents.size() == 2, path, "shape",
+                  "two numbers", dictionary.shape);
+  const std::size_t rows = extents[0];
+  const std::size_t columns = extents[1];
 
   const std::size_t offset = npy_preamble + length;
   std::size_t size = 0;

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <ostream>
 #include <span>
 #include <string>
@@ -21,6 +20,7 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/detail/atomic_file.hpp"
 #include "unlearn/detail/file.hpp"
+#include "unlearn/detail/npy_header.hpp"
 #include "unlearn/interop/xtensor.hpp"
 
 namespace unlearn {
@@ -47,16 +47,13 @@ inline void read_exactly(const Descriptor& file, const std::string& path,
   }
 }
 
-/// Bounds come from us, as xtensor's reader takes the header's word for every size; the dictionary
-/// is read by xtensor.
+/// Not by xtensor, whose reader takes the header's word for every size, and reads an extent that is
+/// no number as 0.
 inline NpyHeader read_npy_header(const Descriptor& file, const std::string& path) {
-  static constexpr std::string_view magic = "\x93NUMPY";
-  static constexpr std::size_t longest = 10'000;  // NumPy's own limit
-
   std::array<unsigned char, 8> start{};
   read_exactly(file, path, std::as_writable_bytes(std::span(start)));
   require_in_file(
-      std::equal(magic.begin(), magic.end(), start.begin(),
+      std::equal(npy_magic.begin(), npy_magic.end(), start.begin(),
                  [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; }),
       path, "beginning", "NumPy's magic bytes", "something else");
   const int version = start[6];
@@ -67,23 +64,20 @@ inline NpyHeader read_npy_header(const Descriptor& file, const std::string& path
   read_exactly(file, path, std::as_writable_bytes(std::span(length_bytes).first(width)));
   std::size_t length = 0;
   for (std::size_t i = width; i > 0; --i) length = length * 256 + length_bytes[i - 1];
-  require_in_file(length > 0 && length <= longest, path, "length of the header",
-                  "1 to " + std::to_string(longest), length);
+  require_in_file(length > 0 && length <= npy_longest_header, path, "length of the header",
+                  "1 to " + std::to_string(npy_longest_header), length);
 
   std::string text(length, ' ');
   read_exactly(file, path, std::as_writable_bytes(std::span(text)));
-  // xtensor reads an extent that is no number as 0.
-  const std::size_t shape = std::min(text.find('('), text.size());
-  const std::size_t strange = text.find_first_not_of("0123456789, ", shape + 1);
-  require_in_file(strange == std::string::npos || text[strange] == ')', path, "shape",
-                  "a tuple of numbers", text.substr(shape, 40));
-  NpyHeader header{.offset = start.size() + width + length};
-  try {
-    xt::detail::parse_header(text, header.dtype, &header.fortran_order, header.shape);
-  } catch (const std::exception& error) {
-    throw FileError(expectation(file_name_for_message(path) + ", header",
-                                "a dictionary as NumPy writes it", error.what()));
-  }
+  const NpyDictionary dictionary = npy_dictionary(text, path);
+  const bool fortran_order = dictionary.fortran_order == "True";
+  require_in_file(fortran_order || dictionary.fortran_order == "False", path, "fortran_order",
+                  "True or False", dictionary.fortran_order);
+  NpyHeader header{.dtype = std::string(dictionary.dtype),
+                   .fortran_order = fortran_order,
+                   .offset = start.size() + width + length};
+  require_in_file(parse_npy_shape(dictionary.shape, header.shape), path, "shape",
+                  "a tuple of numbers", dictionary.shape.substr(0, 80));
   return header;
 }
 
