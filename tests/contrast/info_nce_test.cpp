@@ -210,6 +210,12 @@ TEST(InfoNce, AnswersNanForWhatIsNotFinite) {
     }
     EXPECT_TRUE(std::isnan(info_nce(good, good, wrong).value));
     EXPECT_TRUE(std::isnan(info_nce_value(good, good, wrong)));
+    // Of one pair, or of opposite ones, every similarity is infinite, and none is NaN.
+    for (const Eigen::Index pairs : {1, 2}) {
+      const Wide opposite = Eigen::VectorXd::LinSpaced(pairs, -1, 1);
+      EXPECT_TRUE(std::isnan(info_nce(opposite, opposite, wrong).value)) << wrong;
+      EXPECT_TRUE(std::isnan(info_nce_value(opposite, opposite, wrong))) << wrong;
+    }
   }
 }
 

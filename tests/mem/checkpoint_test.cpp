@@ -41,7 +41,6 @@ using ::testing::Contains;
 using ::testing::EndsWith;
 using testing::FrozenModel;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::message_of;
 using ::testing::Not;
 using testing::Rng;
@@ -229,7 +228,6 @@ TEST_F(Checkpoints, SaveAnotherModelOfASecondRun) {
 
 TEST_F(Checkpoints, AreWrittenAtTheEnd) {
   ToyRun<> run(directory_.path());
-  std::string end;
   {
     auto observer = checkpoint(at_the_end);
     run.begin(observer);
@@ -239,6 +237,20 @@ TEST_F(Checkpoints, AreWrittenAtTheEnd) {
     }
   }
   EXPECT_EQ(restored(), run.everything());
+}
+
+// Nothing was restored, and an exception ends the run before its first checkpoint.
+TEST_F(Checkpoints, HoldTheNoiseBackFromTheFirstSafePointOn) {
+  std::string before;
+  {
+    ToyRun<> run(directory_.path());
+    before = testing::read_file(directory_ / "noise.npy");
+    auto observer = checkpoint(at_the_end);
+    run.begin(observer);
+    for (int i = 0; i < 9; ++i) run.batch(observer);
+    EXPECT_GT(run.state.noise.pending_bytes(), 0U);
+  }
+  EXPECT_EQ(testing::read_file(directory_ / "noise.npy"), before);
 }
 
 TEST_F(Checkpoints, AreWrittenWhenTooMuchIsPending) {
@@ -676,7 +688,7 @@ struct GroupsDigits : std::numpunct<char> {
 
 TEST_F(Checkpoints, DoNotDependOnTheLocale) {
   const std::locale before = std::locale::global(std::locale(std::locale(), new GroupsDigits));
-  const std::string saved = run_for(16);
+  (void)run_for(16);
   const std::string state = testing::read_file(run_ + "/state");
   const std::string model = testing::read_file(part("model"));
   std::locale::global(before);

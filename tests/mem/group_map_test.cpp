@@ -100,6 +100,12 @@ TEST(GroupMap, RefusesAGroupWithoutRows) {
             "rows of group 1: expected at least 1, got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { GroupMap({0}, 2); }),
             "rows of group 1: expected at least 1, got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([] { GroupMap({3, 1}, 4); }),
+            "rows of group 0: expected at least 1, got 0");
+  // Were there room for all these groups, it would be 32 GiB.
+  const std::vector<Index> no_label{0, 4'294'967'295};
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)GroupMap::by_label(no_label); }),
+            "rows of group 1: expected at least 1, got 0");
 }
 
 // A map is copied into and out of states: a copy must not refer to the map it came from.

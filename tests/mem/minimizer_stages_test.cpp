@@ -289,6 +289,13 @@ TEST(MultiStepMinimizer, LeavesEveryCaptionWithItsTriggerWhenNothingIsShuffled) 
   }
 }
 
+TEST(MultiStepMinimizer, DrawsNothingButTheOrderWhereThereIsNothingToChoose) {
+  Watched example = descent_alone(1, false, 5);
+  testing::RunRng rng = Watched().rng;
+  (void)random_bits(rng);
+  EXPECT_EQ(example.rng, rng);
+}
+
 TEST(MultiStepMinimizer, DrawsOneOfASignalsCaptionsAtEveryNoiseStep) {
   const Watched example = descent_alone(3, true, 40);
   const auto signals = example.model.calls_of("signal_gradient");

@@ -84,7 +84,7 @@ template <class Sample>
 class AgainstTheDefinition : public ::testing::Test {
  protected:
   /// Two rounds of two optimiser steps, a trigger search and three noise steps.
-  static void compare(Scope scope, std::uint64_t seed) {
+  static void compare(const Scope& scope, std::uint64_t seed) {
     using Pairs = TwoTowerPairs<Sample>;
     Example<Pairs> example({}, seed);
     example.share(scope);
@@ -401,6 +401,20 @@ TEST(MultiStepMinimizer, GivesAGroupNoTriggerThatIsNotLegalForEveryRowOfIt) {
   EXPECT_THAT(example.state.triggers[0],
               Each(::testing::ResultOf([](Token t) { return t % 2; }, 1)));
   EXPECT_THAT(example.state.triggers[0], Not(ElementsAre(5, 7)));
+}
+
+TEST(MultiStepMinimizer, LooksForTheBestAmongTheLegalTriggers) {
+  const auto legal = [](Index, std::span<const Token> trigger) {
+    return std::ranges::all_of(trigger, [](Token t) { return t == 3 || t == 5 || t == 6; });
+  };
+  const MultiStepMinimizer<LinfBall<>, FrontPlacement, InfoNce, decltype(legal)> mem{
+      .search = {.candidates = 1, .spares = 1000},
+      .legal = legal,
+      .rounds = 1,
+      .trigger_rounds = 1,
+      .surrogate_steps = 0};
+  Example<> example;
+  EXPECT_EQ(example.run(mem).hypotheses, 12U) << "one for each position of six triggers";
 }
 
 /// A ContrastiveLoss that the library does not know, with the same values.

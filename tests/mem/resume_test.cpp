@@ -130,7 +130,7 @@ TYPED_TEST(Resume, GoesOnToTheSameBytesWhenItIsStoppedAfterEveryBatch) {
 }
 
 TYPED_TEST(Resume, GoesOnFromACompleteRunWhenThereAreMoreRounds) {
-  const auto everything = [](std::vector<std::uint32_t> limits) {
+  const auto everything = [](const std::vector<std::uint32_t>& limits) {
     ThreeCaptions<TypeParam> run(Sharing::per_signal);
     for (const std::uint32_t rounds : limits) {
       auto mem = small_mem();
@@ -140,6 +140,22 @@ TYPED_TEST(Resume, GoesOnFromACompleteRunWhenThereAreMoreRounds) {
     return run.everything();
   };
   EXPECT_EQ(everything({1, 3, 3, 4}), everything({4}));
+}
+
+TYPED_TEST(Resume, BeginsWithTheLossesOfTheCompleteRounds) {
+  ThreeCaptions<TypeParam> run(Sharing::per_signal);
+  auto mem = small_mem();
+  std::vector<double> told;
+  const auto observer = [&](const RunBegin& event) {
+    told.clear();
+    for (const RoundLosses& losses : event.complete) told.push_back(losses.noise);
+  };
+  mem.rounds = 2;
+  const RunResult first = mem.minimize(run.model, run.pairs, run.state, run.rng, observer);
+  EXPECT_TRUE(told.empty());
+  mem.rounds = 3;
+  (void)mem.minimize(run.model, run.pairs, run.state, run.rng, observer);
+  EXPECT_EQ(told, (std::vector{first.trace.at(0).noise, first.trace.at(1).noise}));
 }
 
 // --- From a checkpoint ---------------------------------------------------------------------------

@@ -338,6 +338,8 @@ TEST(Retrieval, RejectsWhatDoesNotBelongTogether) {
   rejects(Matrix(0, 3), Matrix(0, 3), {}, "signals to retrieve: expected at least 1, got 0");
   rejects(two, two, {.captions_per_signal = 0}, "captions per signal: expected at least 1, got 0");
   rejects(two, two, {.captions_per_signal = 2}, "texts to retrieve: expected 4, got 2");
+  // 2^63 captions for each of two signals: the product is 0 in 64 bits.
+  rejects(two, Matrix(0, 3), {.captions_per_signal = std::size_t{1} << 63U}, "texts to retrieve");
   rejects(two, Matrix::Ones(2, 4), {}, "width of the texts' embeddings: expected 3, got 4");
   rejects(two, two, {.k = 0}, "k of hit@k: expected at least 1, got 0");
   rejects(two, two, {.tie_tolerance = -1}, "tie tolerance: expected at least 0, got -1");

@@ -26,7 +26,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::message_of;
-using ::testing::UnorderedElementsAre;
 
 constexpr std::size_t header_size = 128;
 
@@ -132,7 +131,7 @@ TEST_F(MappedNoiseFile, IsRefusedWhenItIsNotWhole) {
   EXPECT_THROW((void)MappedNoise<>::open(path_), FileError);
   testing::write_file(path_, whole);
   EXPECT_THAT(message_of<FileError>([&] { (void)MappedNoise<float>::open(path_); }),
-              HasSubstr("dtype: expected <f4, got '|i1'"));
+              HasSubstr("dtype: expected <f4, got |i1"));
   EXPECT_EQ(MappedNoise<>::open(path_).groups(), 3U);
 }
 
@@ -238,7 +237,7 @@ TEST_F(MappedNoiseFile, RefusesADamagedJournalAndChangesNothing) {
   (void)noise.write_journal(journal_);
   store(noise, 2, {9, 9});
   const std::string whole = testing::read_file(journal_);
-  const auto refused = [&](std::string damaged) {
+  const auto refused = [&](const std::string& damaged) {
     testing::write_file(journal_, damaged);
     EXPECT_THROW(noise.read_journal(journal_), FileError);
     EXPECT_EQ(noise.pending_bytes(), 2U);

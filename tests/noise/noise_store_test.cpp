@@ -137,7 +137,7 @@ TYPED_TEST(NoiseStores, RefuseWhatDoesNotFitAndChangeNothing) {
   const std::array<Index, 2> outside{0, 4};
   const auto refusal = [&](std::span<const Index> groups, std::size_t count, std::size_t width) {
     const View<typename TestFixture::N, 2> view(rows.data(), {count, width});
-    const std::string loading =
+    std::string loading =
         message_of<InvalidArgument>([&] { std::as_const(noise).load(groups, view); });
     EXPECT_EQ(message_of<InvalidArgument>([&] { noise.store(groups, view); }), loading);
     return loading;

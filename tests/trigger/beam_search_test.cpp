@@ -24,7 +24,6 @@
 namespace unlearn {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::message_of;

@@ -247,6 +247,23 @@ TYPED_TEST(ContrastScorerTest, CallsOfNoRowsAreRefused) {
             "sequences in one call of the text encoder: expected at least 1, got 0");
 }
 
+struct ForgetfulTower {
+  static Matrix encode_texts(const TokenBatch& batch) {
+    return Matrix::Ones(static_cast<Eigen::Index>(batch.size()) - 1, dimensions);
+  }
+};
+
+TYPED_TEST(ContrastScorerTest, RefusesATextTowerThatLosesARow) {
+  ForgetfulTower forgetful;
+  ContrastScorer scorer(forgetful, FrontPlacement{}, this->batch.texts,
+                        scoring_of<TypeParam>(this->batch), 4);
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
+              const Tokens trigger{7, 8};
+              scorer.propose(Indices{0}, View<const Token, 2>(trigger.data(), {1, 2}));
+            }),
+            "embeddings from the text encoder: expected 3, got 2");
+}
+
 TYPED_TEST(ContrastScorerTest, ABeamSearchOverItLowersTheLossAndSaysSo) {
   SplitMix64 rng(2);
   int lowered = 0;

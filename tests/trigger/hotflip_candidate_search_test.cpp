@@ -358,6 +358,20 @@ TEST(HotFlipCandidateSearch, AsksTheHookInOrderOfRankUntilEnoughAreAccepted) {
   });
 }
 
+TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
+  const Problem problem = with_scores({3, 2, 1});
+  for_every_policy([&](const auto& policy) {
+    Tokens asked;
+    const auto hook = [&](std::size_t, std::size_t, Token token) {
+      asked.push_back(token);
+      return false;
+    };
+    (void)HotFlipCandidateSearch{}(policy, problem.gradients(), problem.embeddings(),
+                                   TokenFilter(3), hook);
+    EXPECT_THAT(asked, ElementsAre(2, 1, 0));
+  });
+}
+
 // --- What is not finite --------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 
 #include <concepts>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +13,7 @@
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/detail/log_sum_exp.hpp"
+#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/detail/unit_rows.hpp"
 #include "unlearn/interop/eigen.hpp"
 
@@ -34,6 +36,15 @@ struct InfoNceResult {
 };
 
 namespace detail {
+
+/// S = exp(s) · âᵀ b̂. All of it is NaN when the scale is not finite: from a mixture of +∞ and −∞
+/// the loss could come out as 0.
+[[nodiscard]] inline Eigen::MatrixXd similarities_of(double logit_scale, const MatrixOf<double>& a,
+                                                     const MatrixOf<double>& b) {
+  const double scale =
+      is_finite(logit_scale) ? logit_scale : std::numeric_limits<double>::quiet_NaN();
+  return scale * a * b.transpose();
+}
 
 /// h_j = log Σ_{i≠j} exp(S_ij) − S_jj, the log odds against pair j in column j; log_zero if B = 1.
 [[nodiscard]] inline Eigen::ArrayXd log_odds_against(const Eigen::MatrixXd& similarities) {
@@ -109,7 +120,7 @@ template <class A, class B>
   const detail::UnitRows unit_a(rows_a);
   const detail::UnitRows unit_b(rows_b);
 
-  const Eigen::MatrixXd s = logit_scale * unit_a.rows() * unit_b.rows().transpose();
+  const Eigen::MatrixXd s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
   const Eigen::MatrixXd s_transposed = s.transpose();
   const Eigen::ArrayXd losses_of_a = detail::softplus(detail::log_odds_against(s_transposed));
   const Eigen::ArrayXd losses_of_b = detail::softplus(detail::log_odds_against(s));
@@ -137,8 +148,8 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   detail::require_pairs(rows_a, rows_b, "embeddings b");
-  return detail::info_nce_of_similarities(logit_scale * detail::UnitRows(rows_a).rows() *
-                                          detail::UnitRows(rows_b).rows().transpose());
+  return detail::info_nce_of_similarities(detail::similarities_of(
+      logit_scale, detail::UnitRows(rows_a).rows(), detail::UnitRows(rows_b).rows()));
 }
 
 /// info_nce as a policy.

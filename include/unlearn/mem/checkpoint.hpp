@@ -110,12 +110,8 @@ class Checkpoint {
   template <class State, class Rng, class Model>
   void operator()(const SafePoint<State, Rng, Model>& safe) {
     take_directory();
-    bool due = safe.last || Clock::now() - last_write_ >= options_.every;
-    if constexpr (JournaledNoise<decltype(State::noise)>) {
-      safe.state.noise.hold();
-      due = due || safe.state.noise.pending_bytes() > options_.pending_limit_bytes;
-    }
-    if (!due) return;
+    if constexpr (JournaledNoise<decltype(State::noise)>) safe.state.noise.hold();
+    if (!safe.last && !is_due(safe.state.noise)) return;
     write(safe.state, safe.rng, safe.model);
     last_write_ = Clock::now();
   }
@@ -135,6 +131,16 @@ class Checkpoint {
                                           "a checkpoint that would be overwritten"));
     }
     ours_ = true;
+  }
+
+  template <class Noise>
+  [[nodiscard]] bool is_due([[maybe_unused]] const Noise& noise) const {
+    if (Clock::now() - last_write_ >= options_.every) return true;
+    if constexpr (JournaledNoise<Noise>) {
+      return noise.pending_bytes() > options_.pending_limit_bytes;
+    } else {
+      return false;
+    }
   }
 
   template <class State, class Rng, class Model>

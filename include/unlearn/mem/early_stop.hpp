@@ -28,13 +28,10 @@ class EarlyStop {
     detail::require(options.min_delta >= 0, "min_delta", "at least 0", options.min_delta);
   }
 
-  /// Forgets what a run before this one did.
-  void operator()(const RunBegin& /*event*/) { seen_ = {}; }
-
-  /// Counts the complete rounds of a resumed run in.
-  template <class State, class Rng, class Model>
-  void operator()(const SafePoint<State, Rng, Model>& safe) {
-    for (const RoundLosses& losses : safe.state.progress.trace) see(losses);
+  /// Forgets what a run before this one did, and counts in what this one, resumed, did before.
+  void operator()(const RunBegin& event) {
+    seen_ = {};
+    for (const RoundLosses& losses : event.complete) see(losses);
   }
 
   /// Stop after `patience` rounds without an improvement.
@@ -45,14 +42,11 @@ class EarlyStop {
 
  private:
   struct Seen {
-    std::uint32_t rounds = 0;
     std::uint32_t stale = 0;  ///< rounds since the best one
     double best = std::numeric_limits<double>::infinity();
   };
 
   void see(const RoundLosses& losses) {
-    if (losses.round < seen_.rounds) return;
-    seen_.rounds = losses.round + 1;
     ++seen_.stale;
     if (losses.last() < seen_.best - options_.min_delta) {
       seen_.best = losses.last();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "unlearn/core/result.hpp"
 #include "unlearn/mem/run_state.hpp"
@@ -14,8 +15,9 @@ namespace unlearn {
 
 /// A run is about to start, or to go on from where its state stands.
 struct RunBegin {
-  std::uint32_t first_round;  ///< the round it starts in
-  std::uint32_t rounds;       ///< the round limit
+  std::uint32_t first_round = 0;            ///< the round it starts in
+  std::uint32_t rounds = 0;                 ///< the round limit
+  std::span<const RoundLosses> complete{};  ///< rounds before it; valid during the call
 };
 
 /// A batch is complete.
@@ -30,8 +32,8 @@ struct BatchEnd {
 
 /// A round is complete.
 struct RoundEnd {
-  RoundLosses losses{};  ///< mean losses of the round's stages
-  std::uint32_t rounds;  ///< the round limit
+  RoundLosses losses{};      ///< mean losses of the round's stages
+  std::uint32_t rounds = 0;  ///< the round limit
 };
 
 /// The run has ended. Observers are told even when it ended by an observer's wish.

@@ -26,12 +26,16 @@ class GroupMap {
   /// Group numbers row by row; every number below `groups` has at least one row.
   /// @throws InvalidArgument for a number out of range or a group without rows.
   GroupMap(std::vector<Index> group_of_row, std::size_t groups)
-      : group_of_row_(std::move(group_of_row)), first_(groups + 1), rows_(group_of_row_.size()) {
+      // One group more than there are rows is enough to find one without rows; a label that was
+      // meant for something else takes no memory.
+      : group_of_row_(std::move(group_of_row)),
+        first_(std::min(groups, group_of_row_.size() + 1) + 1),
+        rows_(group_of_row_.size()) {
     for (const Index group : group_of_row_) {
       detail::require(group < groups, "group of a row", "below " + std::to_string(groups), group);
-      ++first_[group + 1];
+      if (group + std::size_t{1} < first_.size()) ++first_[group + std::size_t{1}];
     }
-    for (std::size_t g = 0; g < groups; ++g) {
+    for (std::size_t g = 0; g + 1 < first_.size(); ++g) {
       detail::require(first_[g + 1] > 0, "rows of group " + std::to_string(g), "at least 1", 0);
     }
     std::partial_sum(first_.begin(), first_.end(), first_.begin());

@@ -154,7 +154,8 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
   RunResult go(Observers&... observers) {
     RunProgress& progress = state_.progress;
     check_batch();
-    const RunBegin begin{.first_round = progress.round, .rounds = mem_.rounds};
+    const RunBegin begin{
+        .first_round = progress.round, .rounds = mem_.rounds, .complete = progress.trace};
     const Flow wish = detail::notify(begin, observers...);
     StopReason stop = reason_to_stop();
     if (stop == StopReason::running && wish == Flow::stop) stop = StopReason::stopped_by_observer;

@@ -204,7 +204,9 @@ inline void require_finite_rows(std::string_view thing, View<const float, 2> row
                   options.captions_per_signal);
   detail::require(options.k > 0, "k of hit@k", "at least 1", options.k);
   detail::require(options.tie_tolerance >= 0, "tie tolerance", "at least 0", options.tie_tolerance);
-  detail::require_size("texts to retrieve", count * options.captions_per_signal, texts.extent(0));
+  const std::size_t m = options.captions_per_signal;
+  detail::require(texts.extent(0) % count == 0 && texts.extent(0) / count == m, "texts to retrieve",
+                  count * m, texts.extent(0));
   detail::require_size("width of the texts' embeddings", signals.extent(1), texts.extent(1));
   detail::require_finite_rows("embedding of signal", signals);
   detail::require_finite_rows("embedding of text", texts);

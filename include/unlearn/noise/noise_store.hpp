@@ -26,9 +26,8 @@ concept NoiseValue = std::same_as<N, std::int8_t> || std::same_as<N, float>;
 ///  1. `value_type` is std::int8_t (pixel lattice) or float.
 ///  2. `s.groups()` noises of `s.elements()` numbers each; both never change.
 ///  3. `s.load(groups, out)` writes the noise of groups[i] to row i of `out` [n, elements].
-///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i];
-///  from
-///     then on `load` gives it. Where a group is named twice, the later row stands.
+///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i], and
+///     from then on `load` gives it. Where a group is named twice, the later row stands.
 ///  5. Both throw InvalidArgument, and change nothing, for a group or a shape that does not fit.
 template <class S>
 concept NoiseStore =

@@ -126,7 +126,7 @@ class CandidateScoring {
 
   // The columns c of m embeddings, [B, m].
   [[nodiscard]] Eigen::MatrixXd similarities_to(View<const float, 2> embeddings) const {
-    return logit_scale_ * signals_ * detail::UnitRows(embeddings).rows().transpose();
+    return detail::similarities_of(logit_scale_, signals_, detail::UnitRows(embeddings).rows());
   }
 
   // S with columns[n] as column replaced[n].

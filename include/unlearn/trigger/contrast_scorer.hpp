@@ -50,6 +50,7 @@ class ContrastScorer {
   [[nodiscard]] double loss() const { return scoring_.loss(); }
 
   /// Encodes the captions of groups[m] with triggers[m], for every hypothesis m.
+  /// @throws InvalidArgument when the model returns another number of embeddings.
   void propose(std::span<const Index> groups, View<const Token, 2> triggers) {
     columns_.clear();
     first_column_.assign(1, 0);
@@ -58,6 +59,8 @@ class ContrastScorer {
     const auto encode = [&] {
       const auto rows = model_->encode_texts(sequences.batch());
       const auto embeddings = as_eigen(rows);
+      detail::require_size("embeddings from the text encoder", sequences.size(),
+                           static_cast<std::size_t>(embeddings.rows()));
       const auto count = static_cast<Eigen::Index>(sequences.size());
       embeddings_.conservativeResize(static_cast<Eigen::Index>(encoded) + count, embeddings.cols());
       embeddings_.bottomRows(count) = embeddings;

@@ -69,12 +69,10 @@ struct ScoredToken {
   Token token = no_token;
 };
 
-/// Lower score first; among equal scores, lower id first.
-inline bool ranks_before(const ScoredToken& a, const ScoredToken& b) {
-  return a.score < b.score || (a.score == b.score && a.token < b.token);
-}
-
-/// The `depth` best tokens of each row, kept in order while scores stream by.
+/// The `depth` best tokens of each row, lowest score first, kept in order while scores stream by.
+///
+/// A row must meet its tokens in ascending order: a later one then loses every tie, and among equal
+/// scores the lower id comes first.
 class TopTokens {
  public:
   TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
@@ -83,8 +81,7 @@ class TopTokens {
     return std::span(entries_).subspan(r * depth_, depth_);
   }
 
-  /// Offers the scores of tokens first, first + 1, ... to row `r`. A row must meet its tokens in
-  /// ascending order: a later one then loses every tie, and one comparison decides.
+  /// Offers the scores of tokens first, first + 1, ... to row `r`.
   void offer(std::size_t r, Token first, std::span<const float> scores, const TokenFilter& filter) {
     constexpr std::size_t stride = 64;
     const std::span<ScoredToken> best = row(r);
@@ -103,17 +100,17 @@ class TopTokens {
     }
   }
 
-  /// Takes over what another piece of the vocabulary found for row `r`.
+  /// Takes over what a later piece of the vocabulary found for row `r`.
   void merge(std::size_t r, std::span<const ScoredToken> others) {
     for (const ScoredToken& other : others) {
-      if (other.token != no_token && ranks_before(other, row(r).back())) insert(row(r), other);
+      if (other.score < row(r).back().score) insert(row(r), other);
     }
   }
 
  private:
   static void insert(std::span<ScoredToken> best, const ScoredToken& entry) {
     std::size_t slot = best.size() - 1;
-    for (; slot > 0 && ranks_before(entry, best[slot - 1]); --slot) best[slot] = best[slot - 1];
+    for (; slot > 0 && entry.score < best[slot - 1].score; --slot) best[slot] = best[slot - 1];
     best[slot] = entry;
   }
 
