@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that every C++ listing in the documentation is cut from a source file.
+"""Checks that every C++ listing in the documentation is cut from a source file, and every link to a
+file of the project finds one.
 
 In README.md and docs/**/*.md each ```cpp block stands under a comment that names its source,
 
@@ -20,6 +21,7 @@ import textwrap
 
 FENCE = re.compile(r"(?P<indent>\s*)```\s*(?P<language>\S*)")
 CPP = {"cpp", "c++", "cc", "cxx", "hpp", "cu", "cuda"}
+LINK = re.compile(r"\]\((?P<path>[^)#:\s]+)(#[^)\s]*)?\)")
 REFERENCE = re.compile(r"<!-- listing: (?P<path>\S+)#(?P<tag>\S+) -->")
 
 
@@ -55,6 +57,10 @@ def check(root, document, write):
         refreshed.append(lines[at])
         fence = FENCE.match(lines[at])
         if not fence:
+            for link in LINK.finditer(lines[at]):
+                if not (document.parent / link["path"]).exists():
+                    where = f"{document.relative_to(root)}:{at + 1}"
+                    complaints.append(f"{where}: no file {link['path']} to link to")
             at += 1
             continue
         where = f"{document.relative_to(root)}:{at + 1}"
