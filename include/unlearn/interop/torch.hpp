@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Tensors of LibTorch as views, and views as tensors. The only header of the library that names
+/// LibTorch: the umbrella header leaves it out, and who includes it links LibTorch.
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/interop/eigen.hpp"
+
+namespace unlearn {
+
+/// The elements of a tensor as a View, without a copy. The tensor must outlive the view.
+/// @tparam T const for a view that only reads
+/// @throws InvalidArgument unless the tensor is on the CPU, dense and row-major, and has the
+/// element
+///         type T and Rank dimensions.
+template <class T, std::size_t Rank>
+[[nodiscard]] View<T, Rank> view_of(const at::Tensor& tensor) {
+  using Element = std::remove_const_t<T>;
+  constexpr at::ScalarType dtype = c10::CppTypeToScalarType<Element>::value;
+  detail::require(tensor.defined(), "tensor to be viewed", "a defined one", "an undefined one");
+  detail::require(tensor.device().is_cpu(), "device of a tensor to be viewed", "cpu",
+                  tensor.device().str());
+  detail::require(tensor.scalar_type() == dtype, "element type of a tensor to be viewed",
+                  c10::toString(dtype), c10::toString(tensor.scalar_type()));
+  detail::require_size("dimensions of a tensor to be viewed", Rank,
+                       static_cast<std::size_t>(tensor.dim()));
+  detail::require(tensor.is_contiguous(), "layout of a tensor to be viewed", "dense and row-major",
+                  "a tensor with other strides");
+  std::array<std::size_t, Rank> extents{};
+  for (std::size_t d = 0; d < Rank; ++d) {
+    extents[d] = static_cast<std::size_t>(tensor.size(static_cast<std::int64_t>(d)));
+  }
+  return {tensor.data_ptr<Element>(), extents};
+}
+
+/// A tensor on the CPU over the elements of a view, without a copy. They must outlive it; a tensor
+/// over a `View<const T, Rank>` must not be written to, which LibTorch has no type for.
+template <Viewable C>
+[[nodiscard]] at::Tensor as_tensor(const C& container) {
+  const auto view = as_view(container);
+  using Element = typename decltype(view)::value_type;
+  std::vector<std::int64_t> sizes;
+  for (const std::size_t extent : view.extents())
+    sizes.push_back(static_cast<std::int64_t>(extent));
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob takes no pointer to const
+  auto* data = const_cast<Element*>(view.data());
+  return at::from_blob(data, sizes, at::dtype(c10::CppTypeToScalarType<Element>::value));
+}
+
+/// Calls a pull with embeddings that are a tensor [B, D], on any device and of any floating type.
+/// @returns ∂L/∂(embeddings) [B, D], on the same device and of the same type.
+template <class Loss>
+[[nodiscard]] at::Tensor pull_tensor(Pull<Loss>& pull, const at::Tensor& embeddings) {
+  const at::Tensor rows = embeddings.detach().to(at::kCPU, at::kFloat).contiguous();
+  const Matrix gradient = pull(view_of<const float, 2>(rows));
+  // to() may hand out the very tensor it is given; `gradient` ends here.
+  return as_tensor(gradient).to(embeddings.device(), embeddings.scalar_type(), false, true);
+}
+
+}  // namespace unlearn
