@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clip/dual_encoder.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/generated/variable_factories.h>
+#include <torch/utils.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "clip/weights.hpp"
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/detail/file.hpp"
+
+namespace unlearn::clip {
+namespace {
+
+constexpr std::string_view weight_prefix = "model.";
+constexpr std::string_view steps_key = "steps";
+constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+std::size_t memory_for(const DualEncoderOptions& options) {
+  if (options.memory_bytes > 0) return options.memory_bytes;
+  return options.device.is_cpu() ? available_memory() / 2 : unlimited;
+}
+
+/// How many things of `bytes` each the memory holds; at least one.
+std::size_t how_many(std::size_t memory, std::size_t bytes) {
+  return std::max<std::size_t>(memory / std::max<std::size_t>(bytes, 1), 1);
+}
+
+void set_requires_grad(ClipImpl& model, bool value) {
+  for (at::Tensor& parameter : model.parameters()) parameter.set_requires_grad(value);
+}
+
+/// While it lives, the model trains: parameters ask for gradients, norms follow the batch.
+class TrainingMode {
+ public:
+  explicit TrainingMode(ClipImpl& model) : model_(&model) {
+    set_requires_grad(model, true);
+    model.train();
+  }
+  TrainingMode(const TrainingMode&) = delete;
+  TrainingMode& operator=(const TrainingMode&) = delete;
+  ~TrainingMode() {
+    model_->eval();
+    set_requires_grad(*model_, false);
+  }
+
+ private:
+  ClipImpl* model_;
+};
+
+/// While it lives, and if `on`, convolutions and products of this thread are taken in bfloat16.
+class Autocast {
+ public:
+  Autocast(bool on, at::DeviceType device) : on_(on), device_(device) {
+    if (on_) enable(true);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+  ~Autocast() {
+    if (!on_) return;
+    enable(false);
+    at::autocast::clear_cache();
+  }
+
+ private:
+  void enable(bool value) const {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_enabled(device_, value);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+#else
+    if (device_ == at::kCPU) {
+      at::autocast::set_cpu_enabled(value);
+      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    } else {
+      at::autocast::set_enabled(value);
+      at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+    }
+#endif
+  }
+
+  bool on_;
+  at::DeviceType device_;
+};
+
+Matrix to_matrix(const at::Tensor& embeddings) {
+  const at::Tensor rows = embeddings.to(at::kCPU, at::kFloat).contiguous();
+  return as_eigen(view_of<const float, 2>(rows));
+}
+
+/// Texts by length, so that a pass over texts of like lengths has little padding.
+struct SortedTexts {
+  std::vector<std::int64_t> order;  // rows of the batch, the longest first
+
+  explicit SortedTexts(const TokenBatch& texts) : order(texts.size()) {
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::int64_t row) {
+      return texts.lengths[static_cast<std::size_t>(row)];
+    });
+  }
+
+  /// How many texts from `first` on fit into one pass of so many tokens, padding included.
+  [[nodiscard]] std::size_t fitting(const TokenBatch& texts, std::size_t first, std::size_t tokens,
+                                    std::size_t most) const {
+    const auto longest =
+        static_cast<std::size_t>(texts.lengths[static_cast<std::size_t>(order[first])]);
+    return std::min({order.size() - first, most,
+                     std::max<std::size_t>(tokens / std::max<std::size_t>(longest, 1), 1)});
+  }
+
+  [[nodiscard]] at::Tensor rows(std::size_t first, std::size_t count) const {
+    return at::tensor(at::ArrayRef(order).slice(first, count), at::kLong);
+  }
+};
+
+/// Texts [R, L], cut to the longest of them.
+at::Tensor cut_texts(const at::Tensor& tokens) {
+  return tokens.narrow(1, 0, ClipImpl::ends_of(tokens).max().item<std::int64_t>() + 1);
+}
+
+using PullTensor = c10::function_ref<at::Tensor(const at::Tensor& embeddings)>;
+
+/// Forward, pull, backward: in one pass over all rows if they fit into memory; else the embeddings
+/// first, without gradients, and then each micro-batch with its share of the pulled gradient.
+/// @param limit    rows that fit into one backward pass; kept up to date
+/// @param encode   gives the embeddings of all rows
+/// @param backward backward(first, count, pull_of) runs one pass and writes its gradient
+template <class Encode, class Backward>
+void in_one_pass_or_more(std::size_t rows, std::size_t& limit, PullTensor pull,
+                         const Encode& encode, const Backward& backward) {
+  at::Tensor pulled;
+  if (rows <= limit) {
+    try {
+      backward(std::size_t{0}, rows, [&](const at::Tensor& embeddings) {
+        pulled = pull(embeddings);
+        return pulled;
+      });
+      return;
+    } catch (const std::exception& error) {
+      if (rows < 2 || !is_out_of_memory(error)) throw;
+      limit = rows / 2;
+    }
+  }
+  if (!pulled.defined()) pulled = pull(encode());
+  in_micro_batches(rows, limit, [&](std::size_t first, std::size_t count) {
+    backward(first, count, [&](const at::Tensor&) {
+      return pulled.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count));
+    });
+  });
+}
+
+}  // namespace
+
+void use_threads(unsigned threads) {
+  at::set_num_threads(static_cast<int>(Parallel{.threads = threads}.thread_count()));
+}
+
+DualEncoder::DualEncoder(Clip model, const DualEncoderOptions& options)
+    : model_(std::move(model)), options_(options), optimizer_(*model_, options.optimizer) {
+  model_->to(options.device);
+  model_->eval();
+  set_requires_grad(*model_, false);
+  if (!model_->resnet.is_empty()) {
+    const torch::NoGradGuard no_gradient;
+    for (at::Tensor& weight : model_->resnet->parameters()) {
+      if (weight.dim() == 4) weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
+    }
+  }
+  const auto channels = [&](const std::array<float, 3>& values) {
+    return at::tensor(at::ArrayRef<float>(values), at::kFloat);
+  };
+  const at::Tensor deviation = channels(options.pixels.deviation);
+  scale_ = to_device(deviation.reciprocal());
+  shift_ = to_device(channels(options.pixels.mean).neg() / deviation);
+
+  const Footprint footprint = footprint_of(model_->config());
+  const std::size_t memory = memory_for(options);
+  pictures_per_pass_ = how_many(memory, footprint.image);
+  pictures_per_gradient_ = how_many(memory, footprint.image_gradient);
+  tokens_per_pass_ = how_many(memory, footprint.token);
+  tokens_per_gradient_ = how_many(memory, footprint.token_gradient);
+}
+
+void DualEncoder::require_elements(std::size_t elements) const {
+  const auto side = static_cast<std::size_t>(model_->config().image_resolution);
+  detail::require_size("numbers in a picture for this CLIP model", side * side * 3, elements);
+}
+
+at::Tensor DualEncoder::to_device(const at::Tensor& tensor) const {
+  return tensor.to(options_.device);
+}
+
+at::Tensor DualEncoder::normalised(const Pixels& pixels) const {
+  const torch::NoGradGuard no_gradient;
+  at::Tensor x = pixels.clean.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  if (pixels.noise.defined()) x.add_(pixels.noise);
+  const std::int64_t side = model_->config().image_resolution;
+  x = x.view({-1, side, side, 3}).mul_(scale_ * pixels.unit).add_(shift_);
+  return x.permute({0, 3, 1, 2});
+}
+
+at::Tensor DualEncoder::token_tensor(const TokenBatch& texts) const {
+  const auto vocabulary = static_cast<Token>(model_->config().vocab_size);
+  for (const Token token : texts.tokens.flat()) {
+    detail::require(token >= 0 && token < vocabulary, "token given to a CLIP model",
+                    "0 to " + std::to_string(vocabulary) + " (exclusive)", token);
+  }
+  return to_device(as_tensor(texts.tokens)).to(at::kLong);
+}
+
+at::Tensor DualEncoder::embed_pictures(const at::Tensor& pixels) {
+  const Autocast autocast(options_.precision == Precision::bfloat16, options_.device.type());
+  return model_->encode_images(pixels);
+}
+
+at::Tensor DualEncoder::embed_tokens(const at::Tensor& embedded, const at::Tensor& ends) {
+  const Autocast autocast(options_.precision == Precision::bfloat16, options_.device.type());
+  return model_->encode_embedded(embedded, ends);
+}
+
+Matrix DualEncoder::encode_pictures(std::size_t count, PicturesAt pictures) {
+  const torch::NoGradGuard no_gradient;
+  Matrix embeddings(static_cast<Eigen::Index>(count), model_->config().embed_dim);
+  in_micro_batches(count, pictures_per_pass_, [&](std::size_t first, std::size_t size) {
+    embeddings.middleRows(static_cast<Eigen::Index>(first), static_cast<Eigen::Index>(size)) =
+        to_matrix(embed_pictures(pictures(first, size)));
+  });
+  return embeddings;
+}
+
+Matrix DualEncoder::encode_texts(const TokenBatch& texts) {
+  const torch::NoGradGuard no_gradient;
+  const at::Tensor tokens = token_tensor(texts);
+  const SortedTexts sorted(texts);
+  at::Tensor embeddings = at::empty({tokens.size(0), model_->config().embed_dim});
+  for (std::size_t first = 0; first < texts.size();) {
+    const std::size_t count =
+        sorted.fitting(texts, first, tokens_per_pass_, options_.texts_per_pass);
+    std::size_t limit = count;
+    in_micro_batches(count, limit, [&](std::size_t offset, std::size_t size) {
+      const at::Tensor rows = sorted.rows(first + offset, size);
+      const at::Tensor cut = cut_texts(tokens.index_select(0, rows.to(tokens.device())));
+      const at::Tensor encoded = embed_tokens(model_->token_embedding(cut), ClipImpl::ends_of(cut));
+      embeddings.index_copy_(0, rows, encoded.to(at::kCPU, at::kFloat));
+    });
+    if (limit < count) tokens_per_pass_ /= 2;
+    first += count;
+  }
+  return to_matrix(embeddings);
+}
+
+void DualEncoder::picture_gradient(std::size_t count, PicturesAt pictures, PullTensor pull,
+                                   View<float, 2> gradient) {
+  detail::require_size("rows of a picture gradient", count, gradient.extent(0));
+  require_elements(gradient.extent(1));
+  const std::int64_t side = model_->config().image_resolution;
+  const at::Tensor out = as_tensor(gradient).view({-1, side, side, 3});
+  const auto backward = [&](std::size_t first, std::size_t size, PullTensor pull_of) {
+    const at::AutoGradMode with_gradient(true);
+    const at::Tensor x = pictures(first, size).requires_grad_();
+    const at::Tensor embeddings = embed_pictures(x);
+    const at::Tensor by_picture =
+        torch::autograd::grad({embeddings}, {x}, {pull_of(embeddings)})[0];
+    const at::NoGradGuard no_gradient;
+    out.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(size))
+        .copy_(by_picture.permute({0, 2, 3, 1}) * scale_);
+  };
+  in_one_pass_or_more(
+      count, pictures_per_gradient_, pull,
+      [&] { return as_tensor(encode_pictures(count, pictures)).to(options_.device, false, true); },
+      backward);
+}
+
+void DualEncoder::token_gradient(const TokenBatch& texts, PullTensor pull,
+                                 View<float, 3> gradient) {
+  detail::require_size("rows of a token gradient", texts.size(), gradient.extent(0));
+  detail::require_size("positions of a token gradient", texts.trigger_length(), gradient.extent(1));
+  detail::require_size("width of a token gradient",
+                       static_cast<std::size_t>(model_->config().transformer_width),
+                       gradient.extent(2));
+  if (gradient.empty()) return;
+  const at::Tensor out = as_tensor(gradient);
+  const at::Tensor tokens = token_tensor(texts);
+  const at::Tensor positions = to_device(as_tensor(texts.trigger_positions)).to(at::kLong);
+  const auto backward = [&](std::size_t first, std::size_t size, PullTensor pull_of) {
+    const auto begin = static_cast<std::int64_t>(first);
+    const auto length = static_cast<std::int64_t>(size);
+    const at::AutoGradMode with_gradient(true);
+    const at::Tensor cut = cut_texts(tokens.narrow(0, begin, length));
+    const at::Tensor embedded = model_->token_embedding(cut).detach().requires_grad_();
+    const at::Tensor embeddings = embed_tokens(embedded, ClipImpl::ends_of(cut));
+    at::Tensor by_token = torch::autograd::grad({embeddings}, {embedded}, {pull_of(embeddings)})[0];
+    const at::NoGradGuard no_gradient;
+    const at::Tensor wanted = positions.narrow(0, begin, length);
+    // Nothing behind the longest text has a say, so its gradient is zero.
+    const std::int64_t behind = wanted.max().item<std::int64_t>() + 1 - cut.size(1);
+    if (behind > 0) by_token = at::constant_pad_nd(by_token, {0, 0, 0, behind});
+    out.narrow(0, begin, length)
+        .copy_(by_token.gather(1, wanted.unsqueeze(-1).expand({-1, -1, by_token.size(2)})));
+  };
+  std::size_t texts_per_gradient = std::max<std::size_t>(
+      tokens_per_gradient_ / std::max<std::size_t>(texts.tokens.extent(1), 1), 1);
+  const std::size_t before = texts_per_gradient;
+  in_one_pass_or_more(
+      texts.size(), texts_per_gradient, pull,
+      [&] { return as_tensor(encode_texts(texts)).to(options_.device, false, true); }, backward);
+  if (texts_per_gradient < before) tokens_per_gradient_ /= 2;
+}
+
+View<const float, 2> DualEncoder::token_embeddings() {
+  if (!table_.defined()) {
+    table_ = model_->token_embedding->weight.detach().to(at::kCPU, at::kFloat).contiguous();
+  }
+  return view_of<const float, 2>(table_);
+}
+
+double DualEncoder::logit_scale() { return std::exp(model_->logit_scale.item<double>()); }
+
+double DualEncoder::fit_step(const at::Tensor& pixels, const at::Tensor& tokens) {
+  const TrainingMode training(*model_);
+  const at::AutoGradMode with_gradient(true);
+  const at::Tensor images = model_->encode_images(pixels);
+  const at::Tensor texts = model_->encode_texts(cut_texts(tokens));
+  const Matrix image_rows = to_matrix(images.detach());
+  const Matrix text_rows = to_matrix(texts.detach());
+  const auto loss = info_nce(image_rows, text_rows, logit_scale());
+  if (!std::isfinite(loss.value)) return loss.value;
+  torch::autograd::backward({images, texts},
+                            {to_device(as_tensor(loss.grad_a)), to_device(as_tensor(loss.grad_b))});
+  model_->logit_scale.mutable_grad() = at::full_like(model_->logit_scale, loss.grad_log_scale);
+  optimizer_.step();
+  table_.reset();
+  return loss.value;
+}
+
+void DualEncoder::save(std::ostream& out) {
+  StateDict tensors = optimizer_.moments();
+  for (const auto& [name, tensor] : state_dict(*model_)) {
+    tensors.emplace(std::string(weight_prefix) + name, tensor);
+  }
+  write_tensors(out, tensors, {{std::string(steps_key), std::to_string(optimizer_.steps())}});
+}
+
+void DualEncoder::load(std::istream& in) {
+  const std::string source = "saved training state";
+  const Weights saved = read_tensors(in, source);
+  StateDict weights;
+  StateDict moments;
+  for (const auto& [name, tensor] : saved.tensors) {
+    if (name.starts_with(weight_prefix)) {
+      weights.emplace(name.substr(weight_prefix.size()), tensor);
+    } else {
+      moments.emplace(name, tensor);
+    }
+  }
+  const auto steps = saved.metadata.find(std::string(steps_key));
+  std::uint64_t count = 0;
+  const bool known =
+      steps != saved.metadata.end() &&
+      std::from_chars(steps->second.data(), steps->second.data() + steps->second.size(), count)
+              .ec == std::errc();
+  detail::require_in_file(known, source, "steps", "a number", "none");
+  require_weights_of(*model_, weights, source);
+  try {
+    optimizer_.resume(moments, count);
+  } catch (const InvalidArgument& error) {
+    throw FileError(source + ", " + error.what());
+  }
+  assign_weights(*model_, weights, source);
+  table_.reset();
+}
+
+}  // namespace unlearn::clip

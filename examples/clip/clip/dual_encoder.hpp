@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <c10/util/FunctionRef.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <istream>
+#include <optional>
+#include <ostream>
+#include <vector>
+
+#include "clip/micro_batches.hpp"
+#include "clip/model.hpp"
+#include "clip/optimizer.hpp"
+#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/interop/torch.hpp"
+
+namespace unlearn::clip {
+
+/// How pictures are normalised, channel by channel: (x − mean) / deviation, x in [0, 1].
+struct PixelStatistics {
+  std::array<float, 3> mean{};       ///< red, green, blue
+  std::array<float, 3> deviation{};  ///< red, green, blue
+};
+
+/// What CLIP was trained with. Source: OpenAI's release.
+inline constexpr PixelStatistics clip_pixels{.mean = {0.48145466F, 0.4578275F, 0.40821073F},
+                                             .deviation = {0.26862954F, 0.26130258F, 0.27577711F}};
+
+/// What the towers multiply in when nothing is trained.
+enum class Precision : std::uint8_t {
+  single,    ///< float
+  bfloat16,  ///< convolutions and products in bfloat16; about three significant digits
+};
+
+/// How a DualEncoder works.
+struct DualEncoderOptions {
+  at::Device device = at::kCPU;             ///< where model and batches live
+  Precision precision = Precision::single;  ///< of encoding and of both gradients
+  PixelStatistics pixels = clip_pixels;     ///< normalisation
+  AdamWSettings optimizer{};                ///< of `fit`
+  /// Memory for activations, in bytes; 0 takes half of what is available on the CPU, and on other
+  /// devices what there is. Batches that need more are cut into micro-batches.
+  std::size_t memory_bytes = 0;
+  /// The most texts in one forward pass, where memory would allow more: small ones stay in cache.
+  std::size_t texts_per_pass = 256;
+};
+
+/// A CLIP model as the library's core sees it: a DualEncoder that is Trainable and Checkpointable.
+///
+/// Signals are pictures [S, S, 3], height by width by channel, as an 8-bit picture file holds them:
+/// uint8 with int8 noise, or float in [0, 1]; the model's own layout is then channels-last, without
+/// a copy. Bytes go to the device as bytes and become floats there.
+///
+/// Encoding and gradients run in evaluation mode and ask for no gradient of a parameter. They cut
+/// a batch into micro-batches that fit into memory: for gradients, the embeddings of all are
+/// computed first, and those of each micro-batch once more with its backward pass (Gao et al.,
+/// GradCache, 2021). Texts are sorted by length, and each pass is cut to its longest text: what
+/// stands behind the end token cannot matter, as attention is causal.
+///
+/// On the CPU the same calls give the same bytes for the same number of LibTorch's threads.
+class DualEncoder {
+ public:
+  /// @param model   moved to the device; shared with the caller
+  /// @param options see DualEncoderOptions
+  explicit DualEncoder(Clip model, const DualEncoderOptions& options = {});
+
+  /// @param pictures [B, S·S·3]
+  /// @returns        [B, D]
+  /// @throws InvalidArgument when the pictures have another size than the model's.
+  template <class Sample, class Noise>
+  [[nodiscard]] Matrix encode_signals(const SignalBatch<Sample, Noise>& pictures) {
+    return encode_pictures(pictures.size(), [&](std::size_t first, std::size_t count) {
+      return normalised(slice(pictures, first, count));
+    });
+  }
+
+  /// @param texts [R, L], any R
+  /// @returns     [R, D]
+  /// @throws InvalidArgument for a text longer than the context, or a token outside the vocabulary.
+  [[nodiscard]] Matrix encode_texts(const TokenBatch& texts);
+
+  /// ∂L/∂(I + δ), pictures in [0, 1].
+  /// @param pull     see Pull; called once
+  /// @param gradient [B, S·S·3] out
+  template <class Sample, class Noise, class Loss>
+  void signal_gradient(const SignalBatch<Sample, Noise>& pictures, Pull<Loss>& pull,
+                       View<float, 2> gradient) {
+    picture_gradient(
+        pictures.size(),
+        [&](std::size_t first, std::size_t count) {
+          return normalised(slice(pictures, first, count));
+        },
+        [&](const at::Tensor& embeddings) { return pull_tensor(pull, embeddings); }, gradient);
+  }
+
+  /// ∂L/∂e_j, the embeddings of the tokens at the trigger positions j.
+  /// @param pull     see Pull; called once
+  /// @param gradient [R, n, W] out
+  template <class Loss>
+  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> gradient) {
+    token_gradient(
+        texts, [&](const at::Tensor& embeddings) { return pull_tensor(pull, embeddings); },
+        gradient);
+  }
+
+  /// [V, W]; valid until the next `fit` or `load`.
+  [[nodiscard]] View<const float, 2> token_embeddings();
+
+  /// exp(s).
+  [[nodiscard]] double logit_scale();
+
+  /// One AdamW step on the pairs, in training mode, on info_nce().
+  /// @returns the loss before the step; where that is not finite no step is taken
+  template <class Sample, class Noise>
+  double fit(const SignalBatch<Sample, Noise>& pictures, const TokenBatch& texts) {
+    return fit_step(normalised(slice(pictures, 0, pictures.size())), token_tensor(texts));
+  }
+
+  /// Writes weights, moments and the number of steps, as a safetensors file.
+  void save(std::ostream& out);
+
+  /// Reads what `save` wrote.
+  /// @throws FileError when it is damaged or of another model; the model is then as it was.
+  void load(std::istream& in);
+
+  /// The model, shared.
+  [[nodiscard]] const Clip& model() const { return model_; }
+  /// The optimiser behind `fit`.
+  [[nodiscard]] const Optimizer& optimizer() const { return optimizer_; }
+  /// The options it was made with.
+  [[nodiscard]] const DualEncoderOptions& options() const { return options_; }
+
+ private:
+  /// Pictures as they are stored, on the device: [B, S, S, 3] bytes or floats, the noise likewise
+  /// or undefined.
+  struct Pixels {
+    at::Tensor clean;
+    at::Tensor noise;
+    double unit = 1;
+  };
+
+  /// Normalised pictures `first` to `first + count` of a batch, [count, 3, S, S].
+  using PicturesAt = c10::function_ref<at::Tensor(std::size_t first, std::size_t count)>;
+  using PullTensor = c10::function_ref<at::Tensor(const at::Tensor& embeddings)>;
+
+  template <class Sample, class Noise>
+  [[nodiscard]] Pixels slice(const SignalBatch<Sample, Noise>& pictures, std::size_t first,
+                             std::size_t count) const {
+    require_elements(pictures.elements());
+    return {.clean = to_device(as_tensor(pictures.clean.slice(first, count))),
+            .noise = pictures.noise.empty()
+                         ? at::Tensor()
+                         : to_device(as_tensor(pictures.noise.slice(first, count))),
+            .unit = pictures.unit};
+  }
+
+  void require_elements(std::size_t elements) const;
+  [[nodiscard]] at::Tensor to_device(const at::Tensor& tensor) const;
+  [[nodiscard]] at::Tensor normalised(const Pixels& pixels) const;
+  [[nodiscard]] at::Tensor token_tensor(const TokenBatch& texts) const;
+
+  [[nodiscard]] Matrix encode_pictures(std::size_t count, PicturesAt pictures);
+  void picture_gradient(std::size_t count, PicturesAt pictures, PullTensor pull,
+                        View<float, 2> gradient);
+  void token_gradient(const TokenBatch& texts, PullTensor pull, View<float, 3> gradient);
+  double fit_step(const at::Tensor& pixels, const at::Tensor& tokens);
+
+  [[nodiscard]] at::Tensor embed_pictures(const at::Tensor& pixels);
+  [[nodiscard]] at::Tensor embed_tokens(const at::Tensor& embedded, const at::Tensor& ends);
+
+  Clip model_;
+  DualEncoderOptions options_;
+  Optimizer optimizer_;
+  at::Tensor scale_;  // [3]: normalised = x·scale + shift, x in [0, 1]
+  at::Tensor shift_;  // [3]
+  at::Tensor table_;  // the token embeddings on the CPU, where the model is elsewhere
+  std::size_t pictures_per_pass_;
+  std::size_t pictures_per_gradient_;
+  std::size_t tokens_per_pass_;
+  std::size_t tokens_per_gradient_;
+};
+
+static_assert(unlearn::DualEncoder<DualEncoder, PixelBatch, InfoNce>);
+static_assert(unlearn::DualEncoder<DualEncoder, FloatBatch, InfoNce>);
+static_assert(Trainable<DualEncoder, PixelBatch>);
+static_assert(Checkpointable<DualEncoder>);
+
+/// Lets LibTorch use as many threads as there are cores, or `threads`; Debian's starts with one.
+/// Call it once, before any other use of LibTorch.
+void use_threads(unsigned threads = 0);
+
+}  // namespace unlearn::clip

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace unlearn::clip {
+
+/// What the blocks of one transformer have in common.
+struct TransformerSizes {
+  std::int64_t width = 0;   ///< W
+  std::int64_t heads = 0;   ///< H; W is a multiple of it
+  std::int64_t layers = 0;  ///< blocks
+  bool quick_gelu = true;   ///< x·sigmoid(1.702 x) for the exact GELU
+};
+
+/// Multi-head attention, softmax(q kᵀ/√(W/H) + mask) v for each head, with the parameters of
+/// torch.nn.MultiheadAttention under their names.
+/// Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2.
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(std::int64_t width, std::int64_t heads);
+
+  /// @param queries [B, Q, W]
+  /// @param tokens  [B, L, W], of which keys and values are made
+  /// @param mask    broadcast over [B, H, Q, L] and added to the scores; or undefined
+  /// @returns       [B, Q, W]
+  at::Tensor forward(const at::Tensor& queries, const at::Tensor& tokens, const at::Tensor& mask);
+
+  at::Tensor in_proj_weight;            ///< [3W, W]: of queries, keys and values
+  at::Tensor in_proj_bias;              ///< [3W]
+  torch::nn::Linear out_proj{nullptr};  ///< W to W
+
+ private:
+  std::int64_t heads_;
+};
+TORCH_MODULE(Attention);
+
+/// x ← x + attention(ln₁ x); x ← x + mlp(ln₂ x).
+/// Source: OpenAI's CLIP, the residual attention block of both towers.
+class ResidualAttentionBlockImpl : public torch::nn::Module {
+ public:
+  explicit ResidualAttentionBlockImpl(const TransformerSizes& sizes);
+
+  /// @param x    [B, L, W]
+  /// @param mask [L, L], added to the scores; or undefined
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& mask);
+
+  /// What forward() gives at one position of each sequence, at the cost of that position.
+  /// @param at [B], the positions
+  /// @returns  [B, W]
+  at::Tensor forward_at(const at::Tensor& x, const at::Tensor& mask, const at::Tensor& at);
+
+  torch::nn::LayerNorm ln_1{nullptr};
+  Attention attn{nullptr};
+  torch::nn::LayerNorm ln_2{nullptr};
+  torch::nn::Linear c_fc{nullptr};    ///< registered as `mlp.c_fc`
+  torch::nn::Linear c_proj{nullptr};  ///< registered as `mlp.c_proj`
+
+ private:
+  at::Tensor mlp(const at::Tensor& x);
+
+  bool quick_gelu_;
+};
+TORCH_MODULE(ResidualAttentionBlock);
+
+/// A stack of residual attention blocks, `resblocks`.
+class TransformerImpl : public torch::nn::Module {
+ public:
+  explicit TransformerImpl(const TransformerSizes& sizes);
+
+  /// What comes out at one position of each sequence. Nothing else is asked of CLIP's transformers,
+  /// so the last block is computed for that position alone.
+  /// @param x    [B, L, W]
+  /// @param mask [L, L], added to the scores; or undefined
+  /// @param at   [B], the positions
+  /// @returns    [B, W]
+  at::Tensor forward(at::Tensor x, const at::Tensor& mask, const at::Tensor& at);
+
+  std::vector<ResidualAttentionBlock> resblocks;  ///< in order
+};
+TORCH_MODULE(Transformer);
+
+}  // namespace unlearn::clip
