@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "clip/picture.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn::clip {
+
+/// How PicturePairs reads and keeps its pictures.
+struct PicturePairsOptions {
+  std::size_t size = 64;  ///< side of the square that each picture becomes, in pixels
+  /// Memory for pixels. As many pictures as fit, from the first on, are kept; the others are read
+  /// again each time they are asked for.
+  std::size_t memory_bytes = std::size_t{2} << 30U;
+  unsigned threads = 0;  ///< that read pictures; 0 means one for each core
+  PictureLimits limits{};
+  /// Is told now and then, on the calling thread, how many of all pictures have been read.
+  std::function<void(std::size_t done, std::size_t all)> progress{};
+};
+
+/// Picture files with captions as image-caption rows: a PairSource on the pixel lattice.
+///
+/// A signal is clip_crop(picture, size) as size · size · 3 bytes, [height, width, channel]. Several
+/// rows may name one picture. The results are the same for every `memory_bytes` and number of
+/// threads.
+class PicturePairs {
+ public:
+  using sample_type = std::uint8_t;
+
+  /// Reads every picture once, so that a bad one is found before a run starts.
+  ///
+  /// @param image_paths the pictures: signal i is the i-th
+  /// @param signal_of_row which picture each row's caption belongs to
+  /// @param captions each row's tokens, start and end token included
+  /// @throws InvalidArgument when there is no row, the rows' two lists differ in length, a row
+  /// names
+  ///         a picture that is not there, a caption is empty or has a negative token, or the size
+  ///         is not in 1 to 16,384.
+  /// @throws FileError for the first picture in order that cannot be read; see
+  ///         unreadable_pictures() for all of them.
+  PicturePairs(std::vector<std::string> image_paths, std::vector<Index> signal_of_row,
+               std::vector<std::vector<Token>> captions, PicturePairsOptions options = {});
+
+  /// Image-caption pairs.
+  [[nodiscard]] std::size_t rows() const { return signal_of_row_.size(); }
+  /// Pictures.
+  [[nodiscard]] std::size_t signals() const { return paths_.size(); }
+  /// Numbers in one picture: size · size · 3.
+  [[nodiscard]] std::size_t elements() const { return options_.size * options_.size * 3; }
+  /// Side of each picture in pixels.
+  [[nodiscard]] std::size_t size() const { return options_.size; }
+  /// The file of picture `signal`.
+  [[nodiscard]] const std::string& path(Index signal) const { return paths_[signal]; }
+
+  /// The picture of a row.
+  [[nodiscard]] Index signal_of(Index row) const { return signal_of_row_[row]; }
+  /// The tokens of a row's caption.
+  [[nodiscard]] std::span<const Token> caption(Index row) const { return captions_[row]; }
+
+  /// Writes picture signals[i] to row i of `out`, [signals.size(), elements()].
+  /// @throws InvalidArgument when `out` has another shape, or there is no such picture.
+  /// @throws FileError when a picture that is not kept can no longer be read
+  void load_signals(std::span<const Index> signals, View<std::uint8_t, 2> out) const;
+
+ private:
+  void read_into(Index signal, std::span<std::uint8_t> out) const;
+
+  std::vector<std::string> paths_;
+  std::vector<Index> signal_of_row_;
+  std::vector<std::vector<Token>> captions_;
+  PicturePairsOptions options_;
+  std::vector<std::uint8_t> kept_;  ///< the first pictures, [kept, elements()]
+};
+
+static_assert(PairSource<PicturePairs>);
+
+/// A picture that cannot be read, and why.
+struct BadPicture {
+  std::size_t index = 0;  ///< in the list that was asked about
+  std::string path{};
+  std::string problem{};  ///< the message of read_picture()
+
+  friend bool operator==(const BadPicture&, const BadPicture&) = default;
+};
+
+/// Reads each picture, and returns those for which read_picture() throws FileError, in order.
+/// @param policy how many threads read
+[[nodiscard]] std::vector<BadPicture> unreadable_pictures(std::span<const std::string> paths,
+                                                          const PictureLimits& limits = {},
+                                                          const Parallel& policy = parallel);
+
+}  // namespace unlearn::clip
