@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/App.hpp>
+
+namespace unlearn::tool {
+
+// Each adds one command to the tool: its options, its help, and what it does when it is chosen.
+// A command that fails throws; what the exception says is all that the user sees.
+
+/// `unlearn tokenize`: text to token ids and back.
+void add_tokenize(CLI::App& app);
+
+}  // namespace unlearn::tool

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command-line tool `unlearn`.
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "commands.hpp"
+#include "unlearn/core/version.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Makes image-caption pairs unlearnable by Multi-step Error Minimization, and measures it.",
+      "unlearn");
+  app.set_version_flag("--version", unlearn::version);
+  app.require_subcommand(1);
+  app.footer("`unlearn COMMAND --help` says what a command takes.");
+  unlearn::tool::add_tokenize(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "unlearn: %s\n", error.what());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
