@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 #include <numbers>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -41,7 +42,9 @@ template <class Key>
 Key key_of(const at::Tensor& parameter) {
   void* const implementation = parameter.unsafeGetTensorImpl();
   if constexpr (std::is_same_v<Key, std::string>) {
-    return c10::guts::to_string(implementation);
+    std::ostringstream text;  // as LibTorch makes its keys
+    text << implementation;
+    return text.str();
   } else {
     return implementation;
   }

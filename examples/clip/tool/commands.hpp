@@ -11,4 +11,7 @@ namespace unlearn::tool {
 /// `unlearn tokenize`: text to token ids and back.
 void add_tokenize(CLI::App& app);
 
+/// `unlearn train`: a model from pairs.
+void add_train(CLI::App& app);
+
 }  // namespace unlearn::tool

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`unlearn COMMAND --help` says what a command takes.");
   unlearn::tool::add_tokenize(app);
+  unlearn::tool::add_train(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

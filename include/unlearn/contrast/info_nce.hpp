@@ -37,17 +37,21 @@ struct InfoNceResult {
 
 namespace detail {
 
+// Templates, so that a program compiles Eigen's products and exponentials only where it calls them.
+
 /// S = exp(s) · âᵀ b̂. All of it is NaN when the scale is not finite: from a mixture of +∞ and −∞
 /// the loss could come out as 0.
-[[nodiscard]] inline Eigen::MatrixXd similarities_of(double logit_scale, const MatrixOf<double>& a,
-                                                     const MatrixOf<double>& b) {
+template <class T>
+[[nodiscard]] Eigen::MatrixX<T> similarities_of(double logit_scale, const MatrixOf<T>& a,
+                                                const MatrixOf<T>& b) {
   const double scale =
       is_finite(logit_scale) ? logit_scale : std::numeric_limits<double>::quiet_NaN();
   return scale * a * b.transpose();
 }
 
 /// h_j = log Σ_{i≠j} exp(S_ij) − S_jj, the log odds against pair j in column j; log_zero if B = 1.
-[[nodiscard]] inline Eigen::ArrayXd log_odds_against(const Eigen::MatrixXd& similarities) {
+template <class S>
+[[nodiscard]] Eigen::ArrayXd log_odds_against(const Eigen::MatrixBase<S>& similarities) {
   Eigen::MatrixXd others = similarities;
   others.diagonal().setConstant(log_zero);
   Eigen::ArrayXd odds(others.cols());
@@ -58,8 +62,9 @@ namespace detail {
 }
 
 /// ∂/∂S of Σ_j softplus(h_j): p_ij = exp(S_ij − S_jj − softplus(h_j)), and −Σ_{i≠j} p_ij at (j, j).
-[[nodiscard]] inline Eigen::MatrixXd cross_entropy_gradient(const Eigen::MatrixXd& similarities,
-                                                            const Eigen::ArrayXd& column_losses) {
+template <class S>
+[[nodiscard]] Eigen::MatrixXd cross_entropy_gradient(const Eigen::MatrixBase<S>& similarities,
+                                                     const Eigen::ArrayXd& column_losses) {
   const Eigen::VectorXd log_totals = similarities.diagonal() + column_losses.matrix();
   Eigen::MatrixXd gradient = (similarities.rowwise() - log_totals.transpose()).array().exp();
   gradient.diagonal().setZero();
@@ -70,7 +75,8 @@ namespace detail {
 }
 
 /// The loss from the similarities S [B, B] alone.
-[[nodiscard]] inline double info_nce_of_similarities(const Eigen::MatrixXd& similarities) {
+template <class S>
+[[nodiscard]] double info_nce_of_similarities(const Eigen::MatrixBase<S>& similarities) {
   return (softplus(log_odds_against(similarities)).sum() +
           softplus(log_odds_against(similarities.transpose())).sum()) /
          static_cast<double>(2 * similarities.rows());
@@ -157,7 +163,8 @@ struct InfoNce {
   /// The value with its gradients: info_nce().
   template <class A, class B>
     requires EmbeddingPair<A, B>
-  [[nodiscard]] auto operator()(const A& a, const B& b, double logit_scale) const {
+  [[nodiscard]] InfoNceResult<element_of_t<const A>> operator()(const A& a, const B& b,
+                                                                double logit_scale) const {
     return info_nce(a, b, logit_scale);
   }
 

@@ -28,7 +28,9 @@ class UnitRows {
   [[nodiscard]] const MatrixOf<double>& rows() const { return rows_; }
 
   /// ∂L/∂x from g = ∂L/∂x̂: (g − x̂ x̂ᵀg) / ‖x‖, and g / 1e-12 below the floor, where x̂ is linear.
-  [[nodiscard]] MatrixOf<double> pull_back(MatrixOf<double> gradient) const {
+  template <class G>
+  [[nodiscard]] MatrixOf<double> pull_back(const Eigen::MatrixBase<G>& unit_gradient) const {
+    MatrixOf<double> gradient = unit_gradient;
     const Eigen::ArrayXd radial = gradient.cwiseProduct(rows_).rowwise().sum();
     const Eigen::ArrayXd removed = (norms_ > smallest_norm).select(radial, 0.0);
     gradient.array() -= rows_.array().colwise() * removed;

@@ -79,28 +79,32 @@ namespace detail {
 
 using Plane = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+// Templates, so that a program compiles Eigen's expressions only where it calls ssim().
+
 /// Channel `channel` of a picture [H, W, C], as [H, W].
-inline Plane channel_of(View<const std::uint8_t, 3> picture, std::size_t channel) {
+template <class Byte>
+Plane channel_of(View<const Byte, 3> picture, std::size_t channel) {
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
-  using Bytes = Eigen::Array<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Bytes = Eigen::Array<Byte, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const auto height = static_cast<Eigen::Index>(picture.extent(0));
   const auto width = static_cast<Eigen::Index>(picture.extent(1));
   const auto channels = static_cast<Eigen::Index>(picture.extent(2));
   return Eigen::Map<const Bytes, Eigen::Unaligned, Strides>(picture.data() + channel, height, width,
                                                             Strides(width * channels, channels))
-      .cast<double>();
+      .template cast<double>();
 }
 
 /// The weighted mean of each window that lies wholly in the plane; the window is the outer product
 /// of `weights` [n] with itself: [H, W] becomes [H − n + 1, W − n + 1].
-inline Plane window_means(const Plane& plane, const Eigen::ArrayXd& weights) {
+template <class P>
+P window_means(const P& plane, const Eigen::ArrayXd& weights) {
   const Eigen::Index height = plane.rows() - weights.size() + 1;
   const Eigen::Index width = plane.cols() - weights.size() + 1;
-  Plane across = Plane::Zero(plane.rows(), width);
+  P across = P::Zero(plane.rows(), width);
   for (Eigen::Index i = 0; i < weights.size(); ++i) {
     across += weights[i] * plane.middleCols(i, width);
   }
-  Plane means = Plane::Zero(height, width);
+  P means = P::Zero(height, width);
   for (Eigen::Index i = 0; i < weights.size(); ++i) {
     means += weights[i] * across.middleRows(i, height);
   }
@@ -108,14 +112,15 @@ inline Plane window_means(const Plane& plane, const Eigen::ArrayXd& weights) {
 }
 
 /// SSIM of one channel, whose values run from 0 to 255.
-inline double ssim_of(const Plane& a, const Plane& b, const Eigen::ArrayXd& weights) {
+template <class P>
+double ssim_of(const P& a, const P& b, const Eigen::ArrayXd& weights) {
   constexpr double c1 = (0.01 * 255) * (0.01 * 255);
   constexpr double c2 = (0.03 * 255) * (0.03 * 255);
-  const Plane mean_a = window_means(a, weights);
-  const Plane mean_b = window_means(b, weights);
-  const Plane var_a = window_means(a * a, weights) - mean_a * mean_a;
-  const Plane var_b = window_means(b * b, weights) - mean_b * mean_b;
-  const Plane cov = window_means(a * b, weights) - mean_a * mean_b;
+  const P mean_a = window_means(a, weights);
+  const P mean_b = window_means(b, weights);
+  const P var_a = window_means<P>(a * a, weights) - mean_a * mean_a;
+  const P var_b = window_means<P>(b * b, weights) - mean_b * mean_b;
+  const P cov = window_means<P>(a * b, weights) - mean_a * mean_b;
   return (((2 * mean_a * mean_b + c1) * (2 * cov + c2)) /
           ((mean_a * mean_a + mean_b * mean_b + c1) * (var_a + var_b + c2)))
       .mean();
@@ -133,13 +138,16 @@ inline double ssim_of(const Plane& a, const Plane& b, const Eigen::ArrayXd& weig
 /// structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 /// data_range=255, channel_axis=2).
 ///
-/// @param clean     [H, W, C] with interleaved channels. A planar picture [C, H, W] is compared
+/// @param clean_picture [H, W, C] with interleaved channels. A planar picture [C, H, W] is compared
 ///                  plane by plane, each as [H, W, 1]; its SSIM is the mean of theirs.
-/// @param perturbed the same extents
+/// @param perturbed_picture the same extents
 /// @throws InvalidArgument when the extents differ, there is no channel, or a side is shorter than
 ///         the window.
-[[nodiscard]] inline double ssim(View<const std::uint8_t, 3> clean,
-                                 View<const std::uint8_t, 3> perturbed) {
+template <std::convertible_to<View<const std::uint8_t, 3>> Clean,
+          std::convertible_to<View<const std::uint8_t, 3>> Perturbed>
+[[nodiscard]] double ssim(const Clean& clean_picture, const Perturbed& perturbed_picture) {
+  const View<const std::uint8_t, 3> clean = as_view(clean_picture);
+  const View<const std::uint8_t, 3> perturbed = as_view(perturbed_picture);
   constexpr std::size_t window = 11;
   detail::require_comparable(clean, perturbed);
   detail::require(clean.extent(0) >= window, "height of a picture for SSIM", "at least 11",

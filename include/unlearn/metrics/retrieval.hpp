@@ -84,8 +84,9 @@ struct Standings {
 };
 
 /// Where every query stands before any wrong candidate.
-inline Standings correct_standings(View<const float, 2> signals, View<const float, 2> texts,
-                                   const RetrievalOptions& options) {
+template <class T>
+Standings correct_standings(View<const T, 2> signals, View<const T, 2> texts,
+                            const RetrievalOptions& options) {
   const std::size_t m = options.captions_per_signal;
   Standings standings;
   for (std::size_t i = 0; i < signals.extent(0); ++i) {
@@ -100,8 +101,9 @@ inline Standings correct_standings(View<const float, 2> signals, View<const floa
 }
 
 /// A tile of the scores, from signal i0 and text j0 on: each wrong pair counts for both of them.
-inline void meet_tile(const MatrixOf<double>& scores, std::size_t i0, std::size_t j0,
-                      const RetrievalOptions& options, Standings& standings) {
+template <class Scores>
+void meet_tile(const Scores& scores, std::size_t i0, std::size_t j0,
+               const RetrievalOptions& options, Standings& standings) {
   for (Eigen::Index row = 0; row < scores.rows(); ++row) {
     const std::size_t i = i0 + static_cast<std::size_t>(row);
     for (Eigen::Index column = 0; column < scores.cols(); ++column) {
@@ -114,9 +116,9 @@ inline void meet_tile(const MatrixOf<double>& scores, std::size_t i0, std::size_
 }
 
 /// Lets every query meet all its wrong candidates.
-inline void meet_wrong_candidates(const Parallel& policy, View<const float, 2> signals,
-                                  View<const float, 2> texts, const RetrievalOptions& options,
-                                  Standings& standings) {
+template <class T>
+void meet_wrong_candidates(const Parallel& policy, View<const T, 2> signals, View<const T, 2> texts,
+                           const RetrievalOptions& options, Standings& standings) {
   constexpr std::size_t tile = 256;
   const std::size_t rows = signals.extent(0);
   const std::size_t columns = texts.extent(0);
@@ -126,7 +128,8 @@ inline void meet_wrong_candidates(const Parallel& policy, View<const float, 2> s
       const UnitRows queries(signals.slice(i0, std::min(tile, end - i0)));
       for (std::size_t j0 = 0; j0 < columns; j0 += tile) {
         const UnitRows candidates(texts.slice(j0, std::min(tile, columns - j0)));
-        meet_tile(queries.rows() * candidates.rows().transpose(), i0, j0, options, met[piece]);
+        const MatrixOf<double> scores = queries.rows() * candidates.rows().transpose();
+        meet_tile(scores, i0, j0, options, met[piece]);
       }
     }
   });
@@ -160,9 +163,10 @@ inline RetrievalScore score_of(std::span<const Standing> queries, std::size_t ca
           .median_rank = static_cast<std::size_t>(both / 2)};
 }
 
-inline void require_finite_rows(std::string_view thing, View<const float, 2> rows) {
+template <class T>
+void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
   for (std::size_t r = 0; r < rows.extent(0); ++r) {
-    for (const float number : rows.row(r)) {
+    for (const T number : rows.row(r)) {
       if (std::isfinite(number)) continue;
       throw InvalidArgument(
           expectation(std::string(thing) + " " + std::to_string(r), "finite numbers", number));
@@ -189,15 +193,17 @@ inline void require_finite_rows(std::string_view thing, View<const float, 2> row
 /// everything. Protocol: MEM (Liu et al., ACM MM 2024), its evaluation on clean test pairs.
 ///
 /// @param policy  the result is the same for any number of threads
-/// @param signals [N, D] embeddings of the signals, of any norm
-/// @param texts   [N·m, D] embeddings of the captions, signal by signal
+/// @param signal_rows [N, D] embeddings of the signals, of any norm
+/// @param text_rows [N·m, D] embeddings of the captions, signal by signal
 /// @param options m, k, and how close a tie is: the last bits of a product depend on its place in a
 ///                tile, so with a tolerance of 0 equal embeddings need not tie
 /// @throws InvalidArgument for shapes that do not belong together, for a number that is not finite
 ///         (naming its row), for no signals, m = 0, k = 0, or a tolerance that is NaN or negative.
-[[nodiscard]] inline Retrieval retrieval(const Parallel& policy, View<const float, 2> signals,
-                                         View<const float, 2> texts,
-                                         const RetrievalOptions& options = {}) {
+template <FloatMatrix Signals, FloatMatrix Texts>
+[[nodiscard]] Retrieval retrieval(const Parallel& policy, const Signals& signal_rows,
+                                  const Texts& text_rows, const RetrievalOptions& options = {}) {
+  const View<const float, 2> signals = as_view(signal_rows);
+  const View<const float, 2> texts = as_view(text_rows);
   const std::size_t count = signals.extent(0);
   detail::require(count > 0, "signals to retrieve", "at least 1", count);
   detail::require(options.captions_per_signal > 0, "captions per signal", "at least 1",
@@ -218,9 +224,10 @@ inline void require_finite_rows(std::string_view thing, View<const float, 2> row
 }
 
 /// On all cores.
-[[nodiscard]] inline Retrieval retrieval(View<const float, 2> signals, View<const float, 2> texts,
-                                         const RetrievalOptions& options = {}) {
-  return retrieval(parallel, signals, texts, options);
+template <FloatMatrix Signals, FloatMatrix Texts>
+[[nodiscard]] Retrieval retrieval(const Signals& signal_rows, const Texts& text_rows,
+                                  const RetrievalOptions& options = {}) {
+  return retrieval(parallel, signal_rows, text_rows, options);
 }
 
 static_assert(std::is_trivially_copyable_v<RetrievalOptions>);

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -44,14 +45,17 @@ namespace unlearn {
 /// gives the loss NaN, which is never accepted. A value: copies are independent.
 /// Source: the search that follows MEM (Liu et al., ACM MM 2024), Eq. 6. There the r-th candidates
 /// of all captions are substituted at once, and one batch loss decides for all.
-class CandidateScoring {
+///
+/// @tparam Real what is computed in; a template, so that only who scores compiles it
+template <std::same_as<double> Real>
+class CandidateScoringIn {
  public:
   /// @param signals, texts [B, D] the embeddings of the batch; not kept
   /// @param logit_scale    exp(s)
   /// @param policy         no loss depends on it
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
-  CandidateScoring(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
-                   Parallel policy = {})
+  CandidateScoringIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
+                     Parallel policy = {})
       : policy_(policy), logit_scale_(logit_scale) {
     detail::require_pairs(signals, texts, "text embeddings");
     signals_ = detail::UnitRows(signals).rows();
@@ -125,21 +129,22 @@ class CandidateScoring {
   }
 
   // The columns c of m embeddings, [B, m].
-  [[nodiscard]] Eigen::MatrixXd similarities_to(View<const float, 2> embeddings) const {
-    return detail::similarities_of(logit_scale_, signals_, detail::UnitRows(embeddings).rows());
+  [[nodiscard]] Eigen::MatrixX<Real> similarities_to(View<const float, 2> embeddings) const {
+    return detail::similarities_of<Real>(logit_scale_, signals_,
+                                         detail::UnitRows(embeddings).rows());
   }
 
   // S with columns[n] as column replaced[n].
-  [[nodiscard]] Eigen::MatrixXd with_columns(std::span<const Index> replaced,
-                                             const Eigen::MatrixXd& columns) const {
-    Eigen::MatrixXd similarities = similarities_;
+  [[nodiscard]] Eigen::MatrixX<Real> with_columns(std::span<const Index> replaced,
+                                                  const Eigen::MatrixX<Real>& columns) const {
+    Eigen::MatrixX<Real> similarities = similarities_;
     for (std::size_t n = 0; n < replaced.size(); ++n) {
       similarities.col(replaced[n]) = columns.col(static_cast<Eigen::Index>(n));
     }
     return similarities;
   }
 
-  void set_similarities(Eigen::MatrixXd similarities) {
+  void set_similarities(Eigen::MatrixX<Real> similarities) {
     similarities_ = std::move(similarities);
     loss_ = detail::info_nce_of_similarities(similarities_);
     set_sums_without_one_column();
@@ -149,13 +154,13 @@ class CandidateScoring {
   // total would cancel.
   void set_sums_without_one_column() {
     const Eigen::Index pairs = similarities_.cols();
-    Eigen::MatrixXd others = similarities_;
+    Eigen::MatrixX<Real> others = similarities_;
     others.diagonal().setConstant(detail::log_zero);
-    const Eigen::ArrayXd losses = detail::softplus(detail::log_odds_against(similarities_));
+    const Eigen::ArrayX<Real> losses = detail::softplus(detail::log_odds_against(similarities_));
 
     other_captions_.resize(pairs, pairs);
     other_columns_.resize(pairs);
-    Eigen::ArrayXd log_sums = Eigen::ArrayXd::Constant(pairs, detail::log_zero);
+    Eigen::ArrayX<Real> log_sums = Eigen::ArrayX<Real>::Constant(pairs, detail::log_zero);
     double sum = 0;
     for (Eigen::Index j = 0; j < pairs; ++j) {
       other_captions_.col(j) = log_sums;
@@ -175,10 +180,10 @@ class CandidateScoring {
 
   void score_block(std::span<const Index> replaced, View<const float, 2> embeddings,
                    std::span<double> losses) const {
-    Eigen::ArrayXXd candidates = similarities_to(embeddings);
-    Eigen::ArrayXXd row_odds(candidates.rows(), candidates.cols());
-    Eigen::ArrayXd column_odds(candidates.cols());
-    Eigen::ArrayXd sums(candidates.cols());
+    Eigen::ArrayXX<Real> candidates = similarities_to(embeddings);
+    Eigen::ArrayXX<Real> row_odds(candidates.rows(), candidates.cols());
+    Eigen::ArrayX<Real> column_odds(candidates.cols());
+    Eigen::ArrayX<Real> sums(candidates.cols());
     for (Eigen::Index m = 0; m < candidates.cols(); ++m) {
       const Eigen::Index j = replaced[static_cast<std::size_t>(m)];
       auto c = candidates.col(m);
@@ -196,11 +201,14 @@ class CandidateScoring {
 
   Parallel policy_;
   double logit_scale_;
-  MatrixOf<double> signals_;        // [B, D], â
-  Eigen::MatrixXd similarities_;    // S
-  Eigen::ArrayXXd other_captions_;  // F; on its diagonal row j without caption j
-  Eigen::ArrayXd other_columns_;    // [B], for each j the last line of the loss
+  MatrixOf<Real> signals_;               // [B, D], â
+  Eigen::MatrixX<Real> similarities_;    // S
+  Eigen::ArrayXX<Real> other_captions_;  // F; on its diagonal row j without caption j
+  Eigen::ArrayX<Real> other_columns_;    // [B], for each j the last line of the loss
   double loss_ = 0;
 };
+
+/// CandidateScoringIn double, which is what everybody wants.
+using CandidateScoring = CandidateScoringIn<double>;
 
 }  // namespace unlearn

@@ -179,8 +179,10 @@ struct HotFlipCandidateSearch {
  private:
   static constexpr std::size_t block_tokens = 1024;
 
-  [[nodiscard]] detail::TopTokens rank(Sequential /*reference*/, View<const float, 2> gradients,
-                                       View<const float, 2> embeddings,
+  // Templates, so that a program compiles Eigen's product only where it searches.
+  template <class T>
+  [[nodiscard]] detail::TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
+                                       View<const T, 2> embeddings,
                                        const TokenFilter& filter) const {
     detail::TopTokens best(gradients.extent(0), candidates + spares);
     for (std::size_t r = 0; r < gradients.extent(0); ++r) {
@@ -195,8 +197,9 @@ struct HotFlipCandidateSearch {
     return best;
   }
 
-  [[nodiscard]] detail::TopTokens rank(const Parallel& policy, View<const float, 2> gradients,
-                                       View<const float, 2> embeddings,
+  template <class T>
+  [[nodiscard]] detail::TopTokens rank(const Parallel& policy, View<const T, 2> gradients,
+                                       View<const T, 2> embeddings,
                                        const TokenFilter& filter) const {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);
