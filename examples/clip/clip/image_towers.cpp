@@ -19,6 +19,19 @@ torch::nn::Conv2d three_by_three(std::int64_t in, std::int64_t out, std::int64_t
       torch::nn::Conv2dOptions(in, out, 3).stride(stride).padding(1).bias(false));
 }
 
+/// norm(convolution(x)). In evaluation the norm is a fixed map of each channel: it is folded into
+/// the filters, which saves its passes over the activations, forward and backward.
+at::Tensor convolved(torch::nn::Conv2d& convolution, torch::nn::BatchNorm2d& norm,
+                     const at::Tensor& x) {
+  if (norm->is_training()) return norm(convolution(x));
+  const at::Tensor scale = norm->weight * (norm->running_var + norm->options.eps()).rsqrt();
+  const auto& options = convolution->options;
+  // The type of options.padding() is not the same in LibTorch 1 and 2.
+  return at::conv2d(x, convolution->weight * scale.view({-1, 1, 1, 1}),
+                    norm->bias - norm->running_mean * scale, options.stride(),
+                    options.kernel_size()->at(0) == 3 ? 1 : 0);
+}
+
 }  // namespace
 
 BottleneckImpl::BottleneckImpl(std::int64_t in_planes, std::int64_t planes, std::int64_t stride)
@@ -41,10 +54,11 @@ at::Tensor BottleneckImpl::forward(const at::Tensor& x) {
   const auto pooled = [&](const at::Tensor& map) {
     return stride_ > 1 ? at::avg_pool2d(map, stride_) : map;
   };
-  at::Tensor out = bn1(conv1(x)).relu_();
-  out = bn2(conv2(out)).relu_();
-  out = bn3(conv3(pooled(out)));
-  return (out + (shortcut.is_empty() ? x : shortcut_norm(shortcut(pooled(x))))).relu_();
+  at::Tensor out = convolved(conv1, bn1, x).relu_();
+  out = convolved(conv2, bn2, out).relu_();
+  out = convolved(conv3, bn3, pooled(out));
+  out += shortcut.is_empty() ? x : convolved(shortcut, shortcut_norm, pooled(x));
+  return out.relu_();
 }
 
 AttentionPoolImpl::AttentionPoolImpl(std::int64_t grid, std::int64_t channels, std::int64_t heads,
@@ -98,9 +112,9 @@ ModifiedResNetImpl::ModifiedResNetImpl(const ClipConfig& config) {
 }
 
 at::Tensor ModifiedResNetImpl::forward(const at::Tensor& pixels) {
-  at::Tensor x = bn1(conv1(pixels)).relu_();
-  x = bn2(conv2(x)).relu_();
-  x = at::avg_pool2d(bn3(conv3(x)).relu_(), 2);
+  at::Tensor x = convolved(conv1, bn1, pixels).relu_();
+  x = convolved(conv2, bn2, x).relu_();
+  x = at::avg_pool2d(convolved(conv3, bn3, x).relu_(), 2);
   for (auto& stage : layers) {
     for (auto& block : stage) x = block(x);
   }

@@ -92,6 +92,30 @@ TEST(Clip, WhatStandsBehindTheEndDoesNotMatter) {
   EXPECT_FALSE(at::equal(clip->encode_texts(tokens), clip->encode_texts(changed)));
 }
 
+/// In evaluation the norms are folded into the filters: as if they had been applied one by one.
+TEST(Bottleneck, FoldsItsNormsInEvaluation) {
+  const torch::NoGradGuard no_gradient;
+  for (const std::int64_t stride : {1, 2}) {
+    Bottleneck block(8, 4, stride);
+    for (auto* norm : {&block->bn1, &block->bn2, &block->bn3, &block->shortcut_norm}) {
+      (*norm)->running_mean.uniform_(-1, 1);
+      (*norm)->running_var.uniform_(0.5, 2);
+      (*norm)->weight.uniform_(-1, 1);
+      (*norm)->bias.uniform_(-1, 1);
+    }
+    block->eval();
+    const at::Tensor x = at::randn({2, 8, 6, 6});
+    const auto pooled = [&](const at::Tensor& map) {
+      return stride > 1 ? at::avg_pool2d(map, stride) : map;
+    };
+    at::Tensor expected = at::relu(block->bn1(block->conv1(x)));
+    expected = pooled(at::relu(block->bn2(block->conv2(expected))));
+    expected = at::relu(block->bn3(block->conv3(expected)) +
+                        block->shortcut_norm(block->shortcut(pooled(x))));
+    EXPECT_LT((block(x) - expected).abs().max().item<double>(), 1e-5) << stride;
+  }
+}
+
 TEST(Transformer, TheLastBlockAtOnePositionIsThatPositionOfAll) {
   Transformer transformer(TransformerSizes{.width = 12, .heads = 3, .layers = 3});
   const torch::NoGradGuard no_gradient;
