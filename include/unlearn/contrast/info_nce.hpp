@@ -51,10 +51,10 @@ template <class T>
 
 /// h_j = log Σ_{i≠j} exp(S_ij) − S_jj, the log odds against pair j in column j; log_zero if B = 1.
 template <class S>
-[[nodiscard]] Eigen::ArrayXd log_odds_against(const Eigen::MatrixBase<S>& similarities) {
-  Eigen::MatrixXd others = similarities;
+[[nodiscard]] auto log_odds_against(const Eigen::MatrixBase<S>& similarities) {
+  Eigen::MatrixX<typename S::Scalar> others = similarities;
   others.diagonal().setConstant(log_zero);
-  Eigen::ArrayXd odds(others.cols());
+  Eigen::ArrayX<typename S::Scalar> odds(others.cols());
   for (Eigen::Index j = 0; j < odds.size(); ++j) {
     odds[j] = log_sum_exp(others.col(j).array()) - similarities(j, j);
   }
@@ -62,14 +62,16 @@ template <class S>
 }
 
 /// ∂/∂S of Σ_j softplus(h_j): p_ij = exp(S_ij − S_jj − softplus(h_j)), and −Σ_{i≠j} p_ij at (j, j).
-template <class S>
-[[nodiscard]] Eigen::MatrixXd cross_entropy_gradient(const Eigen::MatrixBase<S>& similarities,
-                                                     const Eigen::ArrayXd& column_losses) {
-  const Eigen::VectorXd log_totals = similarities.diagonal() + column_losses.matrix();
-  Eigen::MatrixXd gradient = (similarities.rowwise() - log_totals.transpose()).array().exp();
+template <class S, class Losses>
+[[nodiscard]] auto cross_entropy_gradient(const Eigen::MatrixBase<S>& similarities,
+                                          const Losses& column_losses) {
+  using Vector = Eigen::VectorX<typename S::Scalar>;
+  const Vector log_totals = similarities.diagonal() + column_losses.matrix();
+  Eigen::MatrixX<typename S::Scalar> gradient =
+      (similarities.rowwise() - log_totals.transpose()).array().exp();
   gradient.diagonal().setZero();
   // Not p_jj − 1, which has no correct digit left once p_jj is close to 1.
-  const Eigen::VectorXd wrong = gradient.colwise().sum();
+  const Vector wrong = gradient.colwise().sum();
   gradient.diagonal() = -wrong;
   return gradient;
 }
@@ -126,13 +128,13 @@ template <class A, class B>
   const detail::UnitRows unit_a(rows_a);
   const detail::UnitRows unit_b(rows_b);
 
-  const Eigen::MatrixXd s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
-  const Eigen::MatrixXd s_transposed = s.transpose();
-  const Eigen::ArrayXd losses_of_a = detail::softplus(detail::log_odds_against(s_transposed));
-  const Eigen::ArrayXd losses_of_b = detail::softplus(detail::log_odds_against(s));
+  const auto s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
+  const decltype(s) s_transposed = s.transpose();
+  const auto losses_of_a = detail::softplus(detail::log_odds_against(s_transposed));
+  const auto losses_of_b = detail::softplus(detail::log_odds_against(s));
   const double terms = 2 * static_cast<double>(s.rows());
 
-  const Eigen::MatrixXd grad_s =
+  const decltype(s) grad_s =
       (detail::cross_entropy_gradient(s, losses_of_b) +
        detail::cross_entropy_gradient(s_transposed, losses_of_a).transpose()) /
       terms;

@@ -96,8 +96,8 @@ Plane channel_of(View<const Byte, 3> picture, std::size_t channel) {
 
 /// The weighted mean of each window that lies wholly in the plane; the window is the outer product
 /// of `weights` [n] with itself: [H, W] becomes [H − n + 1, W − n + 1].
-template <class P>
-P window_means(const P& plane, const Eigen::ArrayXd& weights) {
+template <class P, class Weights>
+P window_means(const P& plane, const Weights& weights) {
   const Eigen::Index height = plane.rows() - weights.size() + 1;
   const Eigen::Index width = plane.cols() - weights.size() + 1;
   P across = P::Zero(plane.rows(), width);
@@ -112,8 +112,8 @@ P window_means(const P& plane, const Eigen::ArrayXd& weights) {
 }
 
 /// SSIM of one channel, whose values run from 0 to 255.
-template <class P>
-double ssim_of(const P& a, const P& b, const Eigen::ArrayXd& weights) {
+template <class P, class Weights>
+double ssim_of(const P& a, const P& b, const Weights& weights) {
   constexpr double c1 = (0.01 * 255) * (0.01 * 255);
   constexpr double c2 = (0.03 * 255) * (0.03 * 255);
   const P mean_a = window_means(a, weights);
@@ -124,6 +124,22 @@ double ssim_of(const P& a, const P& b, const Eigen::ArrayXd& weights) {
   return (((2 * mean_a * mean_b + c1) * (2 * cov + c2)) /
           ((mean_a * mean_a + mean_b * mean_b + c1) * (var_a + var_b + c2)))
       .mean();
+}
+
+/// The mean of the channels' SSIM.
+template <class Byte>
+double mean_ssim(View<const Byte, 3> clean, View<const Byte, 3> perturbed, std::size_t window) {
+  using Weights = Eigen::ArrayX<typename decltype(channel_of(clean, 0))::Scalar>;
+  const double half = static_cast<double>(window / 2);
+  Weights weights = Weights::LinSpaced(static_cast<Eigen::Index>(window), -half, half);
+  weights = (-(weights / 1.5).square() / 2).exp();
+  weights /= weights.sum();
+
+  double total = 0;
+  for (std::size_t channel = 0; channel < clean.extent(2); ++channel) {
+    total += ssim_of(channel_of(clean, channel), channel_of(perturbed, channel), weights);
+  }
+  return total / static_cast<double>(clean.extent(2));
 }
 
 }  // namespace detail
@@ -154,16 +170,7 @@ template <std::convertible_to<View<const std::uint8_t, 3>> Clean,
                   clean.extent(0));
   detail::require(clean.extent(1) >= window, "width of a picture for SSIM", "at least 11",
                   clean.extent(1));
-  Eigen::ArrayXd weights = Eigen::ArrayXd::LinSpaced(window, -5, 5);
-  weights = (-(weights / 1.5).square() / 2).exp();
-  weights /= weights.sum();
-
-  double total = 0;
-  for (std::size_t channel = 0; channel < clean.extent(2); ++channel) {
-    total += detail::ssim_of(detail::channel_of(clean, channel),
-                             detail::channel_of(perturbed, channel), weights);
-  }
-  return total / static_cast<double>(clean.extent(2));
+  return detail::mean_ssim(clean, perturbed, window);
 }
 
 }  // namespace unlearn

@@ -237,7 +237,8 @@ struct BeamSearch {
 
   /// For each group, in order, the best triggers that fill the beam beside its current one: among
   /// its hypotheses and the trigger that it had before them.
-  [[nodiscard]] Hypotheses best_others(const Hypotheses& all, std::span<const double> losses,
+  template <class Losses>
+  [[nodiscard]] Hypotheses best_others(const Hypotheses& all, const Losses& losses,
                                        View<const Token, 2> triggers,
                                        const Standing& before) const {
     struct Rival {
