@@ -130,7 +130,7 @@ double ssim_of(const P& a, const P& b, const Weights& weights) {
 template <class Byte>
 double mean_ssim(View<const Byte, 3> clean, View<const Byte, 3> perturbed, std::size_t window) {
   using Weights = Eigen::ArrayX<typename decltype(channel_of(clean, 0))::Scalar>;
-  const double half = static_cast<double>(window / 2);
+  const auto half = static_cast<double>(window - 1) / 2;
   Weights weights = Weights::LinSpaced(static_cast<Eigen::Index>(window), -half, half);
   weights = (-(weights / 1.5).square() / 2).exp();
   weights /= weights.sum();
