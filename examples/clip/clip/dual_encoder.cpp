@@ -56,6 +56,8 @@ class TrainingMode {
   TrainingMode(const TrainingMode&) = delete;
   TrainingMode& operator=(const TrainingMode&) = delete;
   ~TrainingMode() {
+    // None is left behind by a backward pass that failed on its way.
+    for (at::Tensor& parameter : model_->parameters()) parameter.mutable_grad().reset();
     model_->eval();
     set_requires_grad(*model_, false);
   }
@@ -67,35 +69,52 @@ class TrainingMode {
 /// While it lives, and if `on`, convolutions and products of this thread are taken in bfloat16.
 class Autocast {
  public:
-  Autocast(bool on, at::DeviceType device) : on_(on), device_(device) {
-    if (on_) enable(true);
+  Autocast(bool on, at::DeviceType device) : on_(on), device_(device), before_(current()) {
+    if (on_) set({.enabled = true, .dtype = at::kBFloat16});
   }
   Autocast(const Autocast&) = delete;
   Autocast& operator=(const Autocast&) = delete;
   ~Autocast() {
     if (!on_) return;
-    enable(false);
+    set(before_);
     at::autocast::clear_cache();
   }
 
  private:
-  void enable(bool value) const {
+  struct Mode {
+    bool enabled;
+    at::ScalarType dtype;
+  };
+
+  [[nodiscard]] Mode current() const {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-    at::autocast::set_autocast_enabled(device_, value);
-    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+    return {at::autocast::is_autocast_enabled(device_), at::autocast::get_autocast_dtype(device_)};
 #else
     if (device_ == at::kCPU) {
-      at::autocast::set_cpu_enabled(value);
-      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+      return {at::autocast::is_cpu_enabled(), at::autocast::get_autocast_cpu_dtype()};
+    }
+    return {at::autocast::is_enabled(), at::autocast::get_autocast_gpu_dtype()};
+#endif
+  }
+
+  void set(const Mode& mode) const {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_enabled(device_, mode.enabled);
+    at::autocast::set_autocast_dtype(device_, mode.dtype);
+#else
+    if (device_ == at::kCPU) {
+      at::autocast::set_cpu_enabled(mode.enabled);
+      at::autocast::set_autocast_cpu_dtype(mode.dtype);
     } else {
-      at::autocast::set_enabled(value);
-      at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+      at::autocast::set_enabled(mode.enabled);
+      at::autocast::set_autocast_gpu_dtype(mode.dtype);
     }
 #endif
   }
 
   bool on_;
   at::DeviceType device_;
+  Mode before_;
 };
 
 Matrix to_matrix(const at::Tensor& embeddings) {
@@ -188,6 +207,8 @@ DualEncoder::DualEncoder(Clip model, const DualEncoderOptions& options)
   scale_ = to_device(deviation.reciprocal());
   shift_ = to_device(channels(options.pixels.mean).neg() / deviation);
 
+  detail::require(options.texts_per_pass > 0, "texts_per_pass", "at least 1",
+                  options.texts_per_pass);
   const Footprint footprint = footprint_of(model_->config());
   const std::size_t memory = memory_for(options);
   pictures_per_pass_ = how_many(memory, footprint.image);
@@ -258,7 +279,7 @@ Matrix DualEncoder::encode_texts(const TokenBatch& texts) {
       const at::Tensor encoded = embed_tokens(model_->token_embedding(cut), ClipImpl::ends_of(cut));
       embeddings.index_copy_(0, rows, encoded.to(at::kCPU, at::kFloat));
     });
-    if (limit < count) tokens_per_pass_ /= 2;
+    if (limit < count) tokens_per_pass_ = limit * texts.tokens.extent(1);
     first += count;
   }
   return to_matrix(embeddings);
@@ -319,7 +340,9 @@ void DualEncoder::token_gradient(const TokenBatch& texts, PullTensor pull,
   in_one_pass_or_more(
       texts.size(), texts_per_gradient, pull,
       [&] { return as_tensor(encode_texts(texts)).to(options_.device, false, true); }, backward);
-  if (texts_per_gradient < before) tokens_per_gradient_ /= 2;
+  if (texts_per_gradient < before) {
+    tokens_per_gradient_ = texts_per_gradient * texts.tokens.extent(1);
+  }
 }
 
 View<const float, 2> DualEncoder::token_embeddings() {
@@ -370,10 +393,12 @@ void DualEncoder::load(std::istream& in) {
   }
   const auto steps = saved.metadata.find(std::string(steps_key));
   std::uint64_t count = 0;
-  const bool known =
-      steps != saved.metadata.end() &&
-      std::from_chars(steps->second.data(), steps->second.data() + steps->second.size(), count)
-              .ec == std::errc();
+  bool known = steps != saved.metadata.end();
+  if (known) {
+    const char* const end = steps->second.data() + steps->second.size();
+    const auto read = std::from_chars(steps->second.data(), end, count);
+    known = read.ec == std::errc() && read.ptr == end;
+  }
   detail::require_in_file(known, source, "steps", "a number", "none");
   require_weights_of(*model_, weights, source);
   try {

@@ -63,7 +63,9 @@ struct DualEncoderOptions {
 /// GradCache, 2021). Texts are sorted by length, and each pass is cut to its longest text: what
 /// stands behind the end token cannot matter, as attention is causal.
 ///
-/// On the CPU the same calls give the same bytes for the same number of LibTorch's threads.
+/// On the CPU the same calls give the same bytes for the same number of LibTorch's threads and the
+/// same `memory_bytes`: left at 0, micro-batches follow the memory that is free, where it is
+/// scarce.
 class DualEncoder {
  public:
   /// @param model   moved to the device; shared with the caller
@@ -115,8 +117,10 @@ class DualEncoder {
   /// exp(s).
   [[nodiscard]] double logit_scale();
 
-  /// One AdamW step on the pairs, in training mode, on info_nce().
-  /// @returns the loss before the step; where that is not finite no step is taken
+  /// One AdamW step on the pairs, in training mode, on info_nce(). Not cut into micro-batches: a
+  /// batch that does not fit into memory throws.
+  /// @returns the loss before the step; where that is not finite no step is taken, and nothing has
+  ///          changed but the running statistics of the norms
   template <class Sample, class Noise>
   double fit(const SignalBatch<Sample, Noise>& pictures, const TokenBatch& texts) {
     return fit_step(normalised(slice(pictures, 0, pictures.size())), token_tensor(texts));
@@ -153,6 +157,10 @@ class DualEncoder {
   [[nodiscard]] Pixels slice(const SignalBatch<Sample, Noise>& pictures, std::size_t first,
                              std::size_t count) const {
     require_elements(pictures.elements());
+    if (!pictures.noise.empty()) {
+      unlearn::detail::require_size("rows of the noise", pictures.size(), pictures.noise.extent(0));
+      require_elements(pictures.noise.extent(1));
+    }
     return {.clean = to_device(as_tensor(pictures.clean.slice(first, count))),
             .noise = pictures.noise.empty()
                          ? at::Tensor()

@@ -101,7 +101,8 @@ void Optimizer::resume(const StateDict& moments, std::uint64_t steps) {
                     "none");
     detail::require(found->second.sizes() == parameter.sizes(), "shape of '" + name + "'",
                     c10::str(parameter.sizes()), c10::str(found->second.sizes()));
-    return found->second.to(parameter.device(), parameter.scalar_type(), false, true);
+    // In the parameter's own layout, as AdamW makes them.
+    return at::empty_like(parameter).detach().copy_(found->second);
   };
   struct Moments {
     at::Tensor first;

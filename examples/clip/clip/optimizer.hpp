@@ -41,6 +41,7 @@ struct AdamWSettings {
 /// dimensions, without it norms, biases, single vectors and the logit scale.
 class Optimizer {
  public:
+  /// @param model must outlive the optimiser
   Optimizer(ClipImpl& model, const AdamWSettings& settings);
 
   /// One step along the gradients that the parameters hold, at the rate that is due. The gradients

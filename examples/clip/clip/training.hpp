@@ -64,7 +64,9 @@ struct TrainingPlan {
   double learning_rate = 5e-4;  ///< the highest, of a cosine schedule
 
   /// Optimiser steps of one epoch over so many rows; what does not fill a batch is dropped.
+  /// @throws InvalidArgument for a batch size of 0
   [[nodiscard]] std::size_t steps_per_epoch(std::size_t rows) const {
+    unlearn::detail::require(batch_size > 0, "batch size", "at least 1", batch_size);
     return std::max<std::size_t>(rows / std::min(batch_size, std::max<std::size_t>(rows, 1)), 1);
   }
   /// The schedule for so many rows.
@@ -154,6 +156,7 @@ void add_captions(Pairs& pairs, std::size_t first, std::size_t count,
 template <class Model, PairSource Pairs>
 Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_per_call) {
   using Sample = typename Pairs::sample_type;
+  unlearn::detail::require(rows_per_call > 0, "rows_per_call", "at least 1", rows_per_call);
   const std::size_t signals = pairs.signals();
   const std::size_t captions = pairs.rows() / std::max<std::size_t>(signals, 1);
   unlearn::detail::require_size("rows of pairs to evaluate, with equally many captions a signal",

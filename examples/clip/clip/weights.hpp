@@ -25,7 +25,9 @@ struct Weights {
 [[nodiscard]] Weights read_weights(const std::string& path);
 
 /// The configuration that weights belong to: what `save_clip` wrote beside them, or else what their
-/// shapes say (see infer_config).
+/// shapes say (see infer_config). No shape tells which GELU a model was trained with: of
+/// open_clip's weights many need the exact one, and so `quick_gelu = false` in a configuration of
+/// your own.
 /// @throws InvalidArgument as infer_config() does.
 [[nodiscard]] ClipConfig config_of(const Weights& weights);
 

@@ -45,7 +45,7 @@ def main():
             return [
                 tool, "train", "--images", folder, "--captions", folder / "captions.csv",
                 "--vocab", merges, "--size", "32", "--epochs", "3", "--batch-size", "16",
-                "--threads", "1", "--quiet", "--out", folder / out, *more,
+                "--threads", "1", "--checkpoint-every", "0", "--quiet", "--out", folder / out, *more,
             ]
 
         done = subprocess.run(command("straight"), check=True, capture_output=True, text=True)
@@ -58,14 +58,15 @@ def main():
         while not (folder / "killed/log.csv").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         killed.kill()
-        killed.wait()
+        assert killed.wait() != 0, "ended before it could be killed"
+        assert (folder / "killed/checkpoint/state").is_file()
         subprocess.run(command("killed", "--resume"), check=True, capture_output=True)
         assert (folder / "killed/log.csv").read_text() == log
         ours, theirs = ((folder / out / "model.safetensors").read_bytes() for out in ("straight", "killed"))
         assert ours == theirs
 
         again = subprocess.run(command("straight"), capture_output=True, text=True)
-        assert again.returncode == 1 and "checkpoint" in again.stderr, again.stderr
+        assert again.returncode == 1 and "--resume" in again.stderr, again.stderr
         missing = command("other")
         (folder / "3.jpg").write_bytes(b"")
         bad = subprocess.run(missing, capture_output=True, text=True)

@@ -2,9 +2,11 @@
 //
 // The command-line tool `unlearn`.
 
+#include <c10/util/Exception.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -25,6 +27,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
+  } catch (const c10::Error& error) {
+    std::fprintf(stderr, "unlearn: %s\n", error.what_without_backtrace());
+    return EXIT_FAILURE;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "unlearn: %s\n", error.what());
     return EXIT_FAILURE;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/Context.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -44,6 +46,7 @@ struct TrainOptions {
   std::int64_t size = 0;
   unsigned threads = 0;
   std::uint64_t seed = 1;
+  double checkpoint_seconds = 30;
   bool resume = false;
   bool quiet = false;
   clip::TrainingPlan plan;
@@ -56,7 +59,14 @@ clip::PicturePairs load_pairs(const TrainOptions& options, const std::string& sp
   std::map<std::string, Index> number_of;
   std::vector<std::vector<std::vector<Token>>> captions;
   for (const clip::CaptionRow& row : clip::read_captions(options.captions)) {
-    if (!row.split.empty() && row.split != split) continue;
+    if (row.split.empty()) {
+      throw InvalidArgument(detail::expectation(
+          "split of '" + row.image + "' in " + options.captions,
+          "one of its own, or there is nothing to evaluate on: use CSV with the columns "
+          "image,caption,split",
+          "none"));
+    }
+    if (row.split != split) continue;
     const auto [at, is_new] = number_of.emplace(row.image, static_cast<Index>(pictures.size()));
     if (is_new) {
       pictures.push_back((std::filesystem::path(options.images) / row.image).string());
@@ -64,6 +74,14 @@ clip::PicturePairs load_pairs(const TrainOptions& options, const std::string& sp
     }
     captions[at->second].push_back(clip::caption_tokens(
         tokenizer, row.caption, static_cast<std::size_t>(config.context_length)));
+  }
+  for (std::size_t picture = 0; split == options.test_split && picture < captions.size();
+       ++picture) {
+    detail::require(
+        captions[picture].size() == captions[0].size(),
+        "captions of '" + pictures[picture] + "', evaluated by rank",
+        "as many as the split's first picture has, " + std::to_string(captions[0].size()),
+        captions[picture].size());
   }
   detail::require(!pictures.empty(), "captions of the split '" + split + "' in " + options.captions,
                   "at least 1", 0);
@@ -102,7 +120,14 @@ void print(const char* trained, const Retrieval& found) {
 
 void train(const TrainOptions& options) {
   clip::use_threads(options.threads);
+  detail::require(options.device == "cpu" || at::hasCUDA(), "device of a LibTorch without CUDA",
+                  "cpu", options.device);
   const std::filesystem::path out(options.out);
+  if (!options.resume && std::filesystem::exists(out / "checkpoint/state")) {
+    throw FileError(detail::expectation("output folder '" + options.out + "'",
+                                        "--resume to go on with its run, or another folder",
+                                        "a checkpoint that would be overwritten"));
+  }
   std::error_code failure;
   std::filesystem::create_directories(out, failure);
   if (failure) {
@@ -122,7 +147,9 @@ void train(const TrainOptions& options) {
   clip::DualEncoder encoder(model, encoding);
   RunState<clip::NoNoise> state = clip::training_state(pairs);
   std::mt19937_64 rng(options.seed);
-  auto checkpoint = checkpoint_to((out / "checkpoint").string());
+  auto checkpoint =
+      checkpoint_to((out / "checkpoint").string(),
+                    {.every = std::chrono::duration<double>(options.checkpoint_seconds)});
   const bool resumed = options.resume && checkpoint.restore(state, rng, encoder);
   if (!resumed && !options.quiet) {
     const clip::LearningRate& rate = encoding.optimizer.learning_rate;
@@ -140,8 +167,8 @@ void train(const TrainOptions& options) {
               progress_bar({.when = options.quiet ? ShowProgress::never : ShowProgress::automatic}),
               checkpoint);
   if (result.stop != StopReason::round_limit) {
-    throw Error(
-        detail::expectation("training", "to run to its end", std::string(to_string(result.stop))));
+    throw Error(detail::expectation("training", "to run to its end; try a lower --learning-rate",
+                                    std::string(to_string(result.stop))));
   }
   clip::save_clip((out / "model.safetensors").string(), *model);
   print("trained", clip::evaluate(encoder, test));
@@ -170,13 +197,19 @@ void add_train(CLI::App& app) {
   command->add_option("--test-split", options->test_split, "Rows to evaluate on")
       ->capture_default_str();
   std::vector<std::string> names(clip::config_names().begin(), clip::config_names().end());
-  command->add_option("--model", options->model, "Which model")
-      ->check(CLI::IsMember(std::move(names)))
-      ->capture_default_str();
-  command->add_option("--size", options->size,
-                      "Side of the pictures in pixels; without it, the model's own");
-  command->add_option("--weights", options->weights,
-                      "Start from these weights (safetensors, or OpenAI's .pt) instead of --model");
+  CLI::Option* const model = command->add_option("--model", options->model, "Which model")
+                                 ->check(CLI::IsMember(std::move(names)))
+                                 ->capture_default_str();
+  CLI::Option* const size =
+      command
+          ->add_option("--size", options->size,
+                       "Side of the pictures in pixels; without it, the model's own")
+          ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--weights", options->weights,
+                   "Start from these weights (safetensors, or OpenAI's .pt) instead of --model")
+      ->excludes(model)
+      ->excludes(size);
   command->add_option("--epochs", options->plan.epochs, "Passes over the pairs")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
@@ -194,8 +227,14 @@ void add_train(CLI::App& app) {
   command->add_option("--device", options->device, "cpu, or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  command->add_flag("--resume", options->resume, "Go on from --out's checkpoint, if there is one");
-  command->add_flag("--quiet", options->quiet, "No progress bars");
+  command
+      ->add_option("--checkpoint-every", options->checkpoint_seconds,
+                   "Seconds between two checkpoints; 0 for one after each step")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--resume", options->resume,
+                    "Go on from --out's checkpoint, if there is one; give the same options");
+  command->add_flag("--quiet", options->quiet, "Print the result alone: no progress, no summary");
   command->footer(
       "log.csv has a line an epoch: the mean loss, the learning rate, and the retrieval of the "
       "test\n"
