@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -53,12 +54,14 @@ struct TrainOptions {
 };
 
 /// The rows of one split, picture by picture.
-clip::PicturePairs load_pairs(const TrainOptions& options, const std::string& split,
-                              const clip::BpeTokenizer& tokenizer, const clip::ClipConfig& config) {
+clip::PicturePairs load_pairs(const TrainOptions& options,
+                              std::span<const clip::CaptionRow> caption_rows,
+                              const std::string& split, const clip::BpeTokenizer& tokenizer,
+                              const clip::ClipConfig& config) {
   std::vector<std::string> pictures;
   std::map<std::string, Index> number_of;
   std::vector<std::vector<std::vector<Token>>> captions;
-  for (const clip::CaptionRow& row : clip::read_captions(options.captions)) {
+  for (const clip::CaptionRow& row : caption_rows) {
     if (row.split.empty()) {
       throw InvalidArgument(detail::expectation(
           "split of '" + row.image + "' in " + options.captions,
@@ -139,8 +142,9 @@ void train(const TrainOptions& options) {
   const clip::ClipConfig& config = model->config();
   detail::require_size("vocabulary of the model", tokenizer.vocabulary(),
                        static_cast<std::size_t>(config.vocab_size));
-  clip::PicturePairs pairs = load_pairs(options, options.split, tokenizer, config);
-  clip::PicturePairs test = load_pairs(options, options.test_split, tokenizer, config);
+  const std::vector<clip::CaptionRow> rows = clip::read_captions(options.captions);
+  clip::PicturePairs pairs = load_pairs(options, rows, options.split, tokenizer, config);
+  clip::PicturePairs test = load_pairs(options, rows, options.test_split, tokenizer, config);
 
   clip::DualEncoderOptions encoding{.device = at::Device(options.device)};
   encoding.optimizer.learning_rate = options.plan.schedule(pairs.rows());
