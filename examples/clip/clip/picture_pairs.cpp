@@ -9,6 +9,7 @@
 
 #include "clip/resize.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/random.hpp"
 
 namespace unlearn::clip {
 namespace {
@@ -44,6 +45,9 @@ PicturePairs::PicturePairs(std::vector<std::string> image_paths, std::vector<Ind
 
   const std::size_t kept = std::min(signals(), options_.memory_bytes / elements());
   kept_.resize(kept * elements());
+  if (kept < signals()) {
+    others_ = ScratchFile(options_.scratch_folder, (signals() - kept) * elements());
+  }
   const Parallel policy{options_.threads};
   // Long enough that threads seldom wait for each other, short enough to show progress.
   const std::size_t stretch = std::size_t{32} * policy.thread_count();
@@ -52,9 +56,12 @@ PicturePairs::PicturePairs(std::vector<std::string> image_paths, std::vector<Ind
     detail::for_each_piece(policy, count, 1, [&](std::size_t begin, std::size_t end) {
       std::vector<std::uint8_t> passing(elements());
       for (std::size_t i = first + begin; i < first + end; ++i) {
-        const auto place =
-            i < kept ? std::span(kept_).subspan(i * elements(), elements()) : std::span(passing);
-        read_into(static_cast<Index>(i), place);
+        if (i < kept) {
+          read_into(static_cast<Index>(i), std::span(kept_).subspan(i * elements(), elements()));
+        } else {
+          read_into(static_cast<Index>(i), passing);
+          others_.write((i - kept) * elements(), passing);
+        }
       }
     });
     if (options_.progress) options_.progress(first + count, signals());
@@ -62,8 +69,26 @@ PicturePairs::PicturePairs(std::vector<std::string> image_paths, std::vector<Ind
 }
 
 void PicturePairs::read_into(Index signal, std::span<std::uint8_t> out) const {
-  const Picture picture = clip_crop(read_picture(paths_[signal], options_.limits), options_.size);
-  std::ranges::copy(picture.rgb, out.begin());
+  Picture picture = read_picture(paths_[signal], options_.limits);
+  if (options_.prepare) options_.prepare(picture);
+  std::ranges::copy(clip_crop(picture, options_.size).rgb, out.begin());
+}
+
+void PicturePairs::augment(Index signal, std::span<std::uint8_t> pixels) const {
+  // Neighbouring seeds, draws and pictures must not meet: each is mixed in with all its bits.
+  std::uint64_t mixed = options_.augment_seed;
+  for (const std::uint64_t next : {draw_, std::uint64_t{signal}}) {
+    mixed = SplitMix64(mixed)() + next;
+  }
+  std::mt19937_64 rng{SplitMix64(mixed)()};
+  Picture picture{options_.size, options_.size, {pixels.begin(), pixels.end()}};
+  options_.augment(picture, rng);
+  detail::require(picture.height == options_.size && picture.width == options_.size,
+                  "augmented picture",
+                  std::to_string(options_.size) + " x " + std::to_string(options_.size) + " pixels",
+                  std::to_string(picture.height) + " x " + std::to_string(picture.width));
+  detail::require_size("bytes of an augmented picture", pixels.size(), picture.rgb.size());
+  std::ranges::copy(picture.rgb, pixels.begin());
 }
 
 void PicturePairs::load_signals(std::span<const Index> signals, View<std::uint8_t, 2> out) const {
@@ -73,20 +98,24 @@ void PicturePairs::load_signals(std::span<const Index> signals, View<std::uint8_
     detail::require(signal < paths_.size(), "signal", "less than " + std::to_string(paths_.size()),
                     signal);
   }
-  const std::size_t kept = kept_.size() / elements();
-  const bool all_kept = std::ranges::all_of(signals, [&](Index signal) { return signal < kept; });
+  const bool only_copies = !options_.augment && std::ranges::all_of(signals, [&](Index signal) {
+    return signal < kept();
+  });
   // A copy is over sooner than a thread has started.
-  const Parallel policy{all_kept ? 1 : options_.threads};
+  const Parallel policy{only_copies ? 1 : options_.threads};
   detail::for_each_piece(policy, signals.size(), 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      if (signals[i] < kept) {
-        std::ranges::copy(std::span(kept_).subspan(signals[i] * elements(), elements()),
-                          out.row(i).begin());
+      const std::size_t signal = signals[i];
+      const std::span<std::uint8_t> place = out.row(i);
+      if (signal < kept()) {
+        std::ranges::copy(std::span(kept_).subspan(signal * elements(), elements()), place.begin());
       } else {
-        read_into(signals[i], out.row(i));
+        others_.read((signal - kept()) * elements(), place);
       }
+      if (options_.augment) augment(signals[i], place);
     }
   });
+  if (options_.augment) ++draw_;
 }
 
 std::vector<BadPicture> unreadable_pictures(std::span<const std::string> paths,

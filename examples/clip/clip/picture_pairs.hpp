@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "clip/picture.hpp"
+#include "clip/scratch_file.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/execution.hpp"
@@ -19,20 +21,35 @@ namespace unlearn::clip {
 /// How PicturePairs reads and keeps its pictures.
 struct PicturePairsOptions {
   std::size_t size = 64;  ///< side of the square that each picture becomes, in pixels
-  /// Memory for pixels. As many pictures as fit, from the first on, are kept; the others are read
-  /// again each time they are asked for.
+  /// Memory for pixels. As many pictures as fit, from the first on, are kept in it; the others'
+  /// pixels lie in a temporary file.
   std::size_t memory_bytes = std::size_t{2} << 30U;
+  /// Where that file is; empty for the system's folder for temporary files ($TMPDIR, else /tmp).
+  std::string scratch_folder{};
   unsigned threads = 0;  ///< that read pictures; 0 means one for each core
   PictureLimits limits{};
   /// Is told now and then, on the calling thread, how many of all pictures have been read.
   std::function<void(std::size_t done, std::size_t all)> progress{};
+  /// Changes a picture once, as it is decoded, before it is resized and kept; called from several
+  /// threads at once.
+  std::function<void(Picture&)> prepare{};
+  /// Changes a picture of size · size pixels each time it is loaded, and leaves its size; called
+  /// from several threads at once. The generator depends on `augment_seed`, the number of the draw
+  /// (PicturePairs::set_draw()) and the picture alone.
+  std::function<void(Picture&, std::mt19937_64&)> augment{};
+  std::uint64_t augment_seed = 0;  ///< another seed, other augmentations
 };
 
 /// Picture files with captions as image-caption rows: a PairSource on the pixel lattice.
 ///
-/// A signal is clip_crop(picture, size) as size · size · 3 bytes, [height, width, channel]. Several
-/// rows may name one picture. The results are the same for every `memory_bytes` and number of
-/// threads.
+/// A signal is clip_crop(prepare(picture), size) as size · size · 3 bytes, [height, width,
+/// channel]. Several rows may name one picture. Each file is read once. The results are the same
+/// for every `memory_bytes` and number of threads.
+///
+/// With an `augment` function, the k-th call of load_signals() gives what it makes of a signal in
+/// draw k, and counts one up: then it is a source for training alone, as PairSource's requirement 6
+/// (same arguments, same answer) holds only for the same draw, and load_signals() is not for
+/// several threads at once. A picture that is in a batch twice is the same there twice.
 class PicturePairs {
  public:
   using sample_type = std::uint8_t;
@@ -46,8 +63,9 @@ class PicturePairs {
   /// names
   ///         a picture that is not there, a caption is empty or has a negative token, or the size
   ///         is not in 1 to 16,384.
-  /// @throws FileError for the first picture in order that cannot be read; see
-  ///         unreadable_pictures() for all of them.
+  /// @throws FileError for the first picture in order that cannot be read (see
+  ///         unreadable_pictures() for all of them), and when the disk has no room for the pictures
+  ///         that memory has no room for.
   PicturePairs(std::vector<std::string> image_paths, std::vector<Index> signal_of_row,
                std::vector<std::vector<Token>> captions, PicturePairsOptions options = {});
 
@@ -68,18 +86,31 @@ class PicturePairs {
   [[nodiscard]] std::span<const Token> caption(Index row) const { return captions_[row]; }
 
   /// Writes picture signals[i] to row i of `out`, [signals.size(), elements()].
-  /// @throws InvalidArgument when `out` has another shape, or there is no such picture.
-  /// @throws FileError when a picture that is not kept can no longer be read
+  /// @throws InvalidArgument when `out` has another shape, there is no such picture, or `augment`
+  /// has
+  ///         changed a picture's size.
+  /// @throws FileError when the temporary file cannot be read
   void load_signals(std::span<const Index> signals, View<std::uint8_t, 2> out) const;
 
+  /// The next call of load_signals() is draw number `draw` of `augment`; 0 at first. A training
+  /// that is resumed sets the number of steps that it has taken.
+  void set_draw(std::uint64_t draw) { draw_ = draw; }
+  /// The number of the next draw.
+  [[nodiscard]] std::uint64_t draw() const { return draw_; }
+
  private:
+  [[nodiscard]] std::size_t kept() const { return kept_.size() / elements(); }
   void read_into(Index signal, std::span<std::uint8_t> out) const;
+  void augment(Index signal, std::span<std::uint8_t> pixels) const;
 
   std::vector<std::string> paths_;
   std::vector<Index> signal_of_row_;
   std::vector<std::vector<Token>> captions_;
   PicturePairsOptions options_;
   std::vector<std::uint8_t> kept_;  ///< the first pictures, [kept, elements()]
+  ScratchFile others_;              ///< the other pictures, [signals() - kept, elements()]
+  mutable std::uint64_t draw_ =
+      0;  ///< load_signals() is const, as what it draws from does not change
 };
 
 static_assert(PairSource<PicturePairs>);

@@ -4,10 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -15,6 +19,7 @@
 
 #include "clip/picture.hpp"
 #include "clip/resize.hpp"
+#include "file_size_limit.hpp"
 #include "message_of.hpp"
 #include "temporary_directory.hpp"
 #include "unlearn/core/concepts.hpp"
@@ -101,13 +106,100 @@ TEST_F(PicturePairsTest, MemoryAndThreadsChangeNothing) {
   }
 }
 
-TEST_F(PicturePairsTest, KeptPicturesNeedNoFile) {
-  const PicturePairs kept = pairs();
-  const PicturePairs partly = pairs({.memory_bytes = 4 * elements});
+TEST_F(PicturePairsTest, EachFileIsReadOnce) {
+  const TemporaryDirectory scratch;
+  const PicturePairs partly =
+      pairs({.memory_bytes = 4 * elements, .scratch_folder = scratch.path()});
   for (const std::string& path : paths) std::filesystem::remove(path);
-  EXPECT_EQ(load(kept, {10}), expected[10]);
-  EXPECT_EQ(load(partly, {3}), expected[3]);
-  EXPECT_THAT(message_of<FileError>([&] { (void)load(partly, {3, 6, 5}); }), HasSubstr(paths[6]));
+  EXPECT_TRUE(testing::names_in(scratch.path()).empty());  // it has no name
+  for (const Index i : {0U, 3U, 4U, 10U}) EXPECT_EQ(load(partly, {i}), expected[i]) << i;
+}
+
+TEST_F(PicturePairsTest, AFullDiskIsAnError) {
+  const TemporaryDirectory scratch;
+  const std::size_t enough = 11 * elements;
+  const auto reading = [&](std::size_t memory) {
+    const testing::FileSizeLimit full(7 * elements - 1);
+    (void)pairs({.memory_bytes = memory, .scratch_folder = scratch.path()});
+  };
+  EXPECT_NO_THROW(reading(enough));
+  EXPECT_NO_THROW(reading(5 * elements));
+  const std::string message = message_of<FileError>([&] { reading(4 * elements); });
+  EXPECT_THAT(message, HasSubstr("file '" + scratch.path() + "/unlearn-scratch-"));
+  EXPECT_THAT(message, HasSubstr("expected room for 756 bytes, got File too large"));
+  EXPECT_TRUE(testing::names_in(scratch.path()).empty());
+}
+
+TEST_F(PicturePairsTest, AScratchFolderThatIsNotThereIsAnError) {
+  EXPECT_THAT(message_of<FileError>(
+                  [&] { (void)pairs({.memory_bytes = 0, .scratch_folder = directory / "none"}); }),
+              HasSubstr("expected to make a temporary file, got No such file"));
+}
+
+TEST_F(PicturePairsTest, PreparesEachPictureOnceAsItIsDecoded) {
+  std::atomic<int> calls = 0;
+  const PicturePairs prepared =
+      pairs({.memory_bytes = 4 * elements, .prepare = [&](Picture& picture) {
+               ++calls;
+               picture = resize(picture, 3, 4);
+             }});
+  EXPECT_EQ(calls, 11);
+  for (const Index i : {2U, 9U}) {
+    const Picture small = resize(read_picture(paths[i]), 3, 4);
+    EXPECT_EQ(load(prepared, {i}), clip_crop(small, side).rgb) << i;
+  }
+  EXPECT_EQ(calls, 11);
+}
+
+/// Writes a draw of the generator into a picture's first pixels.
+void sign(Picture& picture, std::mt19937_64& rng) {
+  for (std::size_t i = 0; i < 8; ++i) picture.rgb[i] = static_cast<std::uint8_t>(rng() >> 56U);
+}
+
+TEST_F(PicturePairsTest, AugmentsAfreshInEachDraw) {
+  const PicturePairs augmented = pairs({.augment = sign});
+  std::set<std::string> seen;
+  for (int draw = 0; draw < 20; ++draw) {
+    for (Index i = 0; i < 11; ++i) {
+      const std::vector<std::uint8_t> loaded = load(augmented, {i});
+      EXPECT_TRUE(std::equal(loaded.begin() + 8, loaded.end(), expected[i].begin() + 8));
+      seen.emplace(loaded.begin(), loaded.begin() + 8);
+    }
+  }
+  EXPECT_EQ(augmented.draw(), 220U);
+  EXPECT_EQ(seen.size(), 220U);
+}
+
+TEST_F(PicturePairsTest, AugmentationsAreThoseOfTheDrawWhateverTheThreadsAndMemory) {
+  const std::vector<Index> signals{10, 0, 5, 5, 3, 9};
+  std::vector<std::vector<std::uint8_t>> draws;
+  const PicturePairs first = pairs({.threads = 1, .augment = sign});
+  for (int draw = 0; draw < 4; ++draw) draws.push_back(load(first, signals));
+  EXPECT_NE(draws[2], draws[3]);
+  for (const std::size_t memory : {std::size_t{0}, 5 * elements, 11 * elements}) {
+    for (const unsigned threads : {1U, 3U}) {
+      PicturePairs resumed = pairs({.memory_bytes = memory, .threads = threads, .augment = sign});
+      resumed.set_draw(2);
+      EXPECT_EQ(load(resumed, signals), draws[2]);
+      EXPECT_EQ(load(resumed, signals), draws[3]);
+      resumed.set_draw(0);
+      EXPECT_EQ(load(resumed, signals), draws[0]);
+    }
+  }
+  EXPECT_NE(load(pairs({.augment = sign, .augment_seed = 1}), signals), draws[0]);
+}
+
+TEST_F(PicturePairsTest, WithoutAugmentationNothingIsCounted) {
+  const PicturePairs loaded = pairs();
+  (void)load(loaded, {1});
+  EXPECT_EQ(loaded.draw(), 0U);
+}
+
+TEST_F(PicturePairsTest, AnAugmentationMustLeaveTheSize) {
+  const PicturePairs augmented = pairs(
+      {.augment = [](Picture& picture, std::mt19937_64&) { picture = center_crop(picture, 5); }});
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)load(augmented, {1}); }),
+            "augmented picture: expected 6 x 6 pixels, got 5 x 5");
 }
 
 TEST_F(PicturePairsTest, TellsHowFarItIs) {
