@@ -128,6 +128,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    unlearn::clip::keep_freed_memory();
     unlearn::clip::use_threads();
     bool good = true;
     for (const std::string& directory : std::vector<std::string>(argv + 1, argv + argc)) {

@@ -59,6 +59,7 @@ void draw_pictures(const std::string& folder) {
 int run(const std::string& folder) {
   draw_pictures(folder);
   clip::use_threads();
+  clip::keep_freed_memory();
 
   // [pairs]
   const auto rows = clip::read_captions(folder + "/captions.csv");

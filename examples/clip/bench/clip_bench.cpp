@@ -380,6 +380,7 @@ BENCHMARK(training)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecon
 
 int main(int argc, char** argv) {
   unlearn::clip::use_threads();
+  unlearn::clip::keep_freed_memory();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

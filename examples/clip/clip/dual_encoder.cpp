@@ -8,6 +8,10 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -187,6 +191,15 @@ void in_one_pass_or_more(std::size_t rows, std::size_t& limit, PullTensor pull,
 
 void use_threads(unsigned threads) {
   at::set_num_threads(static_cast<int>(Parallel{.threads = threads}.thread_count()));
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  // What the allocator maps by itself it cannot keep: all comes from its heap.
+  constexpr int never_mapped = 1 << 30;
+  mallopt(M_MMAP_THRESHOLD, never_mapped);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 DualEncoder::DualEncoder(Clip model, const DualEncoderOptions& options)

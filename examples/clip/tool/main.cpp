@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "clip/dual_encoder.hpp"
 #include "commands.hpp"
 #include "unlearn/core/version.hpp"
 
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
   unlearn::tool::add_tokenize(app);
   unlearn::tool::add_train(app);
   try {
+    unlearn::clip::keep_freed_memory();
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
