@@ -60,7 +60,7 @@ bool stays_inside(std::string_view path) {
 /// Calls refuse(what, expected, got) for what is wrong with a row.
 template <class Refuse>
 void check(const CaptionRow& row, const Refuse& refuse) {
-  if (row.image.empty() || !stays_inside(row.image) || !is_printable(row.image)) {
+  if (!is_image_name(row.image)) {
     refuse("image name", "a relative path without '..' and control characters", row.image);
   }
   if (!is_utf8(row.caption)) refuse("caption", "valid UTF-8", row.caption);
@@ -311,6 +311,10 @@ std::string csv_field(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_image_name(std::string_view name) {
+  return !name.empty() && stays_inside(name) && is_printable(name);
+}
 
 std::vector<CaptionRow> read_captions(const std::string& path, std::size_t most_bytes) {
   const detail::FileMapping file(path);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace unlearn::clip {
@@ -17,6 +18,10 @@ struct CaptionRow {
   friend bool operator==(const CaptionRow&, const CaptionRow&) = default;
 };
 
+/// Whether a text can name a picture in a folder: a path in UTF-8 that is not empty or absolute and
+/// has no component `..` and no control character.
+[[nodiscard]] bool is_image_name(std::string_view name);
+
 /// Reads image-caption rows, in the order of the file. The content tells which format it is:
 ///  - CSV (RFC 4180, line ends CRLF or LF, a byte order mark is passed over) under the header
 ///    `image,caption` or `image,caption,split`; blank lines count for nothing;
@@ -27,9 +32,9 @@ struct CaptionRow {
 ///
 /// @param most_bytes how large the file may be
 /// @throws FileError when the file cannot be read, is larger or none of these; and for a row of
-///         which a part is missing or not valid UTF-8, or whose image name is empty, absolute, or
-///         has a component `..` or a control character. The message names the line (the first of
-///         them, where a caption has several) or, in JSON, the element.
+///         which a part is missing or not valid UTF-8, or whose image name is none (see
+///         is_image_name()). The message names the line (the first of them, where a caption has
+///         several) or, in JSON, the element.
 [[nodiscard]] std::vector<CaptionRow> read_captions(const std::string& path,
                                                     std::size_t most_bytes = std::size_t{1} << 30U);
 

@@ -36,6 +36,21 @@ bool is_word(const std::string& piece) {
   return !is_reserved(piece) && caption_pieces(piece) == std::vector{piece};
 }
 
+/// Calls refuse(place, expected, got) for the first word that cannot stand in a vocabulary.
+template <class Refuse>
+void check(const std::vector<std::string>& words, const Refuse& refuse) {
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string place = "word " + std::to_string(i);
+    if (!is_word(words[i])) {
+      refuse(place, "a word in lower case, a digit or punctuation", json_quoted(words[i]));
+    }
+    if (!seen.insert(words[i]).second) {
+      refuse(place, "a word that is not there yet", json_quoted(words[i]));
+    }
+  }
+}
+
 }  // namespace
 
 WordTokenizer::WordTokenizer(std::vector<std::string> words) : words_(std::move(words)) {
@@ -64,6 +79,13 @@ WordTokenizer WordTokenizer::learn(std::span<const std::string> captions, std::s
   return WordTokenizer(std::move(words));
 }
 
+WordTokenizer WordTokenizer::from_words(std::vector<std::string> words) {
+  check(words, [](const std::string& place, const char* expected, const std::string& got) {
+    detail::require(false, place, expected, got);
+  });
+  return WordTokenizer(std::move(words));
+}
+
 WordTokenizer WordTokenizer::load(const std::string& path) {
   const detail::FileMapping file(path);
   constexpr std::size_t most = std::size_t{64} << 20U;
@@ -82,18 +104,15 @@ WordTokenizer WordTokenizer::load(const std::string& path) {
   require_in_file(list.is_array(), path, "words", "a list", list.type_name());
 
   std::vector<std::string> words;
-  std::set<std::string_view> seen;
   words.reserve(list.size());
   for (const json& word : list) {
     const std::string place = "word " + std::to_string(words.size());
     require_in_file(word.is_string(), path, place, "a string", word.type_name());
-    const auto& spelling = word.get_ref<const std::string&>();
-    require_in_file(is_word(spelling), path, place, "a word in lower case, a digit or punctuation",
-                    json_quoted(spelling));
-    require_in_file(seen.insert(spelling).second, path, place, "a word that is not there yet",
-                    json_quoted(spelling));
-    words.push_back(spelling);
+    words.push_back(word.get_ref<const std::string&>());
   }
+  check(words, [&](const std::string& place, const char* expected, const std::string& got) {
+    require_in_file(false, path, place, expected, got);
+  });
   return WordTokenizer(std::move(words));
 }
 

@@ -27,6 +27,11 @@ class WordTokenizer {
   [[nodiscard]] static WordTokenizer learn(std::span<const std::string> captions,
                                            std::size_t max_words);
 
+  /// Words with the ids 0 to n − 1, as words() tells them.
+  /// @throws InvalidArgument for a word that is there twice, or one that encode() would not find in
+  ///         a text as it stands
+  [[nodiscard]] static WordTokenizer from_words(std::vector<std::string> words);
+
   /// Reads what save() wrote.
   /// @throws FileError when the file cannot be read, has more than 64 MiB, or is anything else,
   ///         also with a word twice, or one that encode() would not find in a text as it stands
@@ -45,6 +50,9 @@ class WordTokenizer {
   /// again, whatever they are.
   /// @throws InvalidArgument for an id outside [0, vocabulary())
   [[nodiscard]] std::string decode(std::span<const Token> tokens) const;
+
+  /// The words by id.
+  [[nodiscard]] const std::vector<std::string>& words() const { return words_; }
 
   /// Also every word that has not been learned.
   [[nodiscard]] Token unknown() const { return end() - 2; }

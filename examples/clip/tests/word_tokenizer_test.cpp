@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "file_size_limit.hpp"
@@ -128,6 +129,22 @@ TEST(WordTokenizer, ComesBackFromAFile) {
   loaded.save(path);
   EXPECT_EQ(read_file(path), bytes);
   EXPECT_THAT(names_in(directory.path()), ElementsAre("words.json"));
+}
+
+TEST(WordTokenizer, ComesBackFromItsWords) {
+  const auto tokenizer = WordTokenizer::learn(captions, 100);
+  const auto again = WordTokenizer::from_words(tokenizer.words());
+  EXPECT_EQ(again.words(), tokenizer.words());
+  EXPECT_EQ(again.encode("The cat's dogs"), tokenizer.encode("The cat's dogs"));
+}
+
+TEST(WordTokenizer, RefusesWordsThatAreNone) {
+  const auto refusal = [](std::vector<std::string> words) {
+    return message_of<InvalidArgument>([&] { (void)WordTokenizer::from_words(std::move(words)); });
+  };
+  EXPECT_EQ(refusal({"a", "b", "a"}), "word 2: expected a word that is not there yet, got \"a\"");
+  EXPECT_EQ(refusal({"a b"}),
+            "word 0: expected a word in lower case, a digit or punctuation, got \"a b\"");
 }
 
 TEST(WordTokenizer, AFullDiskLeavesTheFileAsItWas) {
