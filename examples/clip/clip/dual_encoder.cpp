@@ -34,6 +34,7 @@ namespace {
 
 constexpr std::string_view weight_prefix = "model.";
 constexpr std::string_view steps_key = "steps";
+constexpr std::size_t fit_groups = 4;  // texts of like lengths; with more, the products get small
 constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
 
 std::size_t memory_for(const DualEncoderOptions& options) {
@@ -367,16 +368,36 @@ View<const float, 2> DualEncoder::token_embeddings() {
 
 double DualEncoder::logit_scale() { return std::exp(model_->logit_scale.item<double>()); }
 
-double DualEncoder::fit_step(const at::Tensor& pixels, const at::Tensor& tokens) {
+at::Tensor DualEncoder::embed_texts_by_length(const TokenBatch& texts) {
+  const SortedTexts sorted(texts);
+  const at::Tensor order = to_device(sorted.rows(0, texts.size()));
+  const at::Tensor tokens = cut_texts(token_tensor(texts).index_select(0, order));
+  const at::Tensor ends = ClipImpl::ends_of(tokens);
+  // Looked up once for all groups: each look-up's gradient is as large as the whole table.
+  const at::Tensor embedded = model_->token_embedding(tokens);
+  const std::size_t size = (texts.size() + fit_groups - 1) / fit_groups;
+  std::vector<at::Tensor> embeddings;
+  for (std::size_t first = 0; first < texts.size(); first += size) {
+    const auto begin = static_cast<std::int64_t>(first);
+    const auto count = static_cast<std::int64_t>(std::min(size, texts.size() - first));
+    const at::Tensor ends_here = ends.narrow(0, begin, count);
+    const std::int64_t longest = ends_here.max().item<std::int64_t>() + 1;
+    embeddings.push_back(
+        model_->encode_embedded(embedded.narrow(0, begin, count).narrow(1, 0, longest), ends_here));
+  }
+  return at::cat(embeddings).index_select(0, order.argsort());
+}
+
+double DualEncoder::fit_step(const at::Tensor& pixels, const TokenBatch& texts) {
   const TrainingMode training(*model_);
   const at::AutoGradMode with_gradient(true);
   const at::Tensor images = model_->encode_images(pixels);
-  const at::Tensor texts = model_->encode_texts(cut_texts(tokens));
+  const at::Tensor captions = embed_texts_by_length(texts);
   const Matrix image_rows = to_matrix(images.detach());
-  const Matrix text_rows = to_matrix(texts.detach());
+  const Matrix text_rows = to_matrix(captions.detach());
   const auto loss = info_nce(image_rows, text_rows, logit_scale());
   if (!std::isfinite(loss.value)) return loss.value;
-  torch::autograd::backward({images, texts},
+  torch::autograd::backward({images, captions},
                             {to_device(as_tensor(loss.grad_a)), to_device(as_tensor(loss.grad_b))});
   model_->logit_scale.mutable_grad() = at::full_like(model_->logit_scale, loss.grad_log_scale);
   optimizer_.step();

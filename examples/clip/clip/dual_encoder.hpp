@@ -123,7 +123,7 @@ class DualEncoder {
   ///          changed but the running statistics of the norms
   template <class Sample, class Noise>
   double fit(const SignalBatch<Sample, Noise>& pictures, const TokenBatch& texts) {
-    return fit_step(normalised(slice(pictures, 0, pictures.size())), token_tensor(texts));
+    return fit_step(normalised(slice(pictures, 0, pictures.size())), texts);
   }
 
   /// Writes weights, moments and the number of steps, as a safetensors file.
@@ -177,9 +177,10 @@ class DualEncoder {
   void picture_gradient(std::size_t count, PicturesAt pictures, PullTensor pull,
                         View<float, 2> gradient);
   void token_gradient(const TokenBatch& texts, PullTensor pull, View<float, 3> gradient);
-  double fit_step(const at::Tensor& pixels, const at::Tensor& tokens);
+  double fit_step(const at::Tensor& pixels, const TokenBatch& texts);
 
   [[nodiscard]] at::Tensor embed_pictures(const at::Tensor& pixels);
+  [[nodiscard]] at::Tensor embed_texts_by_length(const TokenBatch& texts);
   [[nodiscard]] at::Tensor embed_tokens(const at::Tensor& embedded, const at::Tensor& ends);
 
   Clip model_;

@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/utils.h>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -12,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "clip/weights.hpp"
 #include "message_of.hpp"
 #include "tiny_clip.hpp"
 #include "unlearn/contrast/info_nce.hpp"
@@ -150,6 +153,46 @@ TEST_P(EncodersOf, FittingLearnsThePairs) {
   EXPECT_GT(before, 1.5);
   EXPECT_LT(after, before / 4);
   EXPECT_EQ(encoder.optimizer().steps(), 31U);
+}
+
+/// `fit` groups its texts by length; its gradients are those of all texts at full length, at once.
+/// After one step the first moments are 1 − β₁ times the gradients.
+TEST_P(EncodersOf, FittingFollowsTheGradientsOfWholeTexts) {
+  const DrawnPairs pairs(GetParam(), 11, 7);
+  DualEncoder encoder(Clip(GetParam(), 1));
+  const double scale = encoder.logit_scale();
+  const double loss = encoder.fit(pairs.real_pictures(), pairs.texts());
+  std::stringstream saved;
+  encoder.save(saved);
+  const StateDict moments = read_tensors(saved, "saved state").tensors;
+
+  Clip model(GetParam(), 1);
+  model->train();
+  const std::int64_t side = GetParam().image_resolution;
+  const at::Tensor pixels = as_tensor(pairs.real_pictures().clean).view({-1, side, side, 3});
+  const auto channels = [](const std::array<float, 3>& values) {
+    return at::tensor(at::ArrayRef<float>(values));
+  };
+  const at::Tensor normalised =
+      (pixels - channels(clip_pixels.mean)) / channels(clip_pixels.deviation);
+  const at::Tensor images = model->encode_images(normalised.permute({0, 3, 1, 2}));
+  const at::Tensor texts = model->encode_texts(as_tensor(pairs.texts().tokens).to(at::kLong));
+  const at::Tensor image_rows = images.detach().contiguous();
+  const at::Tensor text_rows = texts.detach().contiguous();
+  const auto expected =
+      info_nce(view_of<const float, 2>(image_rows), view_of<const float, 2>(text_rows), scale);
+  EXPECT_NEAR(loss, expected.value, 1e-4);
+  torch::autograd::backward({images, texts},
+                            {as_tensor(expected.grad_a), as_tensor(expected.grad_b)});
+  for (const auto& parameter : model->named_parameters()) {
+    if (parameter.key() == "logit_scale") continue;
+    const at::Tensor gradient = parameter.value().grad();
+    const at::Tensor found = moments.at("exp_avg." + parameter.key()) / 0.1;
+    // A key's bias has no say in the attention: its gradient is rounding alone.
+    EXPECT_LT((found - gradient).norm().item<double>(),
+              1e-3 * gradient.norm().item<double>() + 1e-6)
+        << parameter.key();
+  }
 }
 
 TEST_P(EncodersOf, FittingDropsItsGradientsAndLeavesEvaluationMode) {
