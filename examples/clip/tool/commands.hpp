@@ -8,6 +8,9 @@ namespace unlearn::tool {
 // Each adds one command to the tool: its options, its help, and what it does when it is chosen.
 // A command that fails throws; what the exception says is all that the user sees.
 
+/// `unlearn draw`: pictures with captions, made up.
+void add_draw(CLI::App& app);
+
 /// `unlearn tokenize`: text to token ids and back.
 void add_tokenize(CLI::App& app);
 

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", unlearn::version);
   app.require_subcommand(1);
   app.footer("`unlearn COMMAND --help` says what a command takes.");
+  unlearn::tool::add_draw(app);
   unlearn::tool::add_tokenize(app);
   unlearn::tool::add_train(app);
   try {

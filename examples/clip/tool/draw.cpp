@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "clip/drawn_scenes.hpp"
+#include "commands.hpp"
+#include "unlearn/detail/terminal_line.hpp"
+
+namespace unlearn::tool {
+namespace {
+
+struct DrawOptions {
+  std::string out;
+  bool quiet = false;
+  clip::DrawnScenesOptions scenes;
+};
+
+/// A line on a terminal, for work that takes more than two seconds.
+class PicturesWritten {
+ public:
+  void operator()(std::size_t done, std::size_t all) {
+    using std::chrono_literals::operator""s;
+    using std::chrono_literals::operator""ms;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_ && (done < all || !drawn_)) return;
+    next_ = now + 100ms;
+    drawn_ = true;
+    line_.draw("pictures written: " + std::to_string(done) + " of " + std::to_string(all));
+  }
+
+ private:
+  unlearn::detail::TerminalLine line_{stderr};
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point next_ =
+      std::chrono::steady_clock::now() + std::chrono::seconds(2);
+};
+
+void draw(const DrawOptions& options) {
+  const clip::DrawnScenes scenes(options.scenes);
+  if (options.quiet || !unlearn::detail::is_terminal(stderr)) {
+    scenes.write(options.out);
+  } else {
+    PicturesWritten progress;
+    scenes.write(options.out, [&](std::size_t done, std::size_t all) { progress(done, all); });
+  }
+  if (options.quiet) return;
+  std::printf("%zu pictures to train on and %zu to test, %zu captions each: %s/captions.csv\n",
+              options.scenes.train, options.scenes.test, options.scenes.captions_per_picture,
+              options.out.c_str());
+}
+
+}  // namespace
+
+void add_draw(CLI::App& app) {
+  const auto options = std::make_shared<DrawOptions>();
+  CLI::App* const command = app.add_subcommand(
+      "draw", "Draws pictures with captions, to try the other commands where no data are at hand");
+  command->add_option("--out", options->out, "Folder for images/ and captions.csv; new or empty")
+      ->required();
+  command->add_option("--train", options->scenes.train, "Pictures of the split train")
+      ->check(CLI::Range(1, 99'999))
+      ->capture_default_str();
+  command->add_option("--test", options->scenes.test, "Pictures of the split test")
+      ->check(CLI::Range(0, 99'998))
+      ->capture_default_str();
+  command
+      ->add_option("--captions-per-picture", options->scenes.captions_per_picture,
+                   "How many captions each picture has")
+      ->check(CLI::Range(1, 10))
+      ->capture_default_str();
+  command->add_option("--size", options->scenes.size, "Side of the pictures in pixels")
+      ->check(CLI::Range(8, 1024))
+      ->capture_default_str();
+  command->add_option("--seed", options->scenes.seed, "Another seed draws another set")
+      ->capture_default_str();
+  command->add_flag("--quiet", options->quiet, "Print nothing");
+  command->footer(
+      "One to three shapes on a ground; a caption names their number, size, colour, shape and "
+      "place,\n"
+      "and the ground. All scenes differ, and every word of a test caption occurs in training.\n"
+      "Use it by: unlearn train --images DIR/images --captions DIR/captions.csv --size 32 ...");
+  command->callback([options] { draw(*options); });
+}
+
+}  // namespace unlearn::tool
