@@ -108,13 +108,10 @@ std::vector<ManifestPicture> read_pictures(const Member& list) {
   });
   list.require(!pictures.empty(), "at least 1 picture", "none");
   std::set<std::string_view> files;
-  std::set<std::string_view> sources;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const std::string place = list.place + "/" + std::to_string(i);
     detail::require_in_file(files.insert(pictures[i].file).second, list.path, place + "/file",
                             "a file of its own", json_quoted(pictures[i].file) + " again");
-    detail::require_in_file(sources.insert(pictures[i].source).second, list.path, place + "/source",
-                            "a picture of its own", json_quoted(pictures[i].source) + " again");
   }
   return pictures;
 }

@@ -12,7 +12,9 @@ namespace unlearn::clip {
 struct ManifestPicture {
   std::string file{};           ///< relative to the protected folder, within images/
   std::string sha256{};         ///< of the file
-  std::string source{};         ///< relative to the folder of the clean pictures
+  /// Relative to the folder of the clean pictures; of several published ones where each caption
+  /// has a noise of its own.
+  std::string source{};
   std::string source_sha256{};  ///< of the clean picture's file
 
   /// The name that captions.csv has for it: `file` without images/.
@@ -42,8 +44,8 @@ struct PublishedManifest {
 /// @throws FileError, naming the place, when the file cannot be read, is no regular file, or is
 ///         larger; is not JSON, or not unlearn's; lacks a value, or has one of another type or out
 ///         of range; has a path that is absolute, is not in its shortest form, or leaves its
-///         folder; a digest that is not 64 hexadecimal digits in lower case; a file or source
-///         twice; or rows that do not ascend.
+///         folder; a digest that is not 64 hexadecimal digits in lower case; a file twice;
+///         or rows that do not ascend.
 [[nodiscard]] PublishedManifest read_published_manifest(const std::string& path,
                                                         std::size_t most_bytes = std::size_t{128}
                                                                                  << 20U);

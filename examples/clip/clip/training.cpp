@@ -13,7 +13,7 @@
 #include "unlearn/detail/atomic_file.hpp"
 #include "unlearn/detail/file.hpp"
 
-namespace unlearn::clip::detail {
+namespace unlearn::clip::epoch_log {
 namespace {
 
 constexpr std::string_view header =
@@ -67,4 +67,4 @@ std::string epoch_line(const EpochRecord& record) {
   return line.str();
 }
 
-}  // namespace unlearn::clip::detail
+}  // namespace unlearn::clip::epoch_log

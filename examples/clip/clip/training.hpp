@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -125,14 +126,19 @@ class EpochLog {
   /// @throws FileError when the file cannot be written
   void operator()(const RoundEnd& event);
 
+  /// The retrieval after the last epoch that it was told of; none before.
+  [[nodiscard]] const std::optional<Retrieval>& last() const { return last_; }
+
  private:
   std::string path_;
   Model* model_;
   Pairs* pairs_;
   std::vector<std::string> lines_;
+  std::optional<Retrieval> last_;
 };
 
-namespace detail {
+/// How EpochLog keeps its file, and what evaluate() repeats.
+namespace epoch_log {
 
 /// The lines of a log's first `epochs` epochs, without the header; none if there is no file.
 [[nodiscard]] std::vector<std::string> read_epoch_lines(const std::string& path,
@@ -151,7 +157,7 @@ void add_captions(Pairs& pairs, std::size_t first, std::size_t count,
   }
 }
 
-}  // namespace detail
+}  // namespace epoch_log
 
 template <class Model, PairSource Pairs>
 Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_per_call) {
@@ -185,7 +191,7 @@ Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_p
   TokenSequences<FrontPlacement> sequences({}, 0);
   for (std::size_t first = 0; first < pairs.rows(); first += rows_per_call) {
     sequences.clear();
-    detail::add_captions(pairs, first, std::min(rows_per_call, pairs.rows() - first), sequences);
+    epoch_log::add_captions(pairs, first, std::min(rows_per_call, pairs.rows() - first), sequences);
     const Matrix rows = model.encode_texts(sequences.batch());
     texts.conservativeResize(texts.rows() + rows.rows(), rows.cols());
     texts.bottomRows(rows.rows()) = rows;
@@ -195,16 +201,17 @@ Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_p
 
 template <class Model, PairSource Pairs>
 void EpochLog<Model, Pairs>::operator()(const RunBegin& event) {
-  lines_ = detail::read_epoch_lines(path_, event.first_round);
+  lines_ = epoch_log::read_epoch_lines(path_, event.first_round);
 }
 
 template <class Model, PairSource Pairs>
 void EpochLog<Model, Pairs>::operator()(const RoundEnd& event) {
-  lines_.push_back(detail::epoch_line({.epoch = event.losses.round + 1,
+  last_ = evaluate(*model_, *pairs_);
+  lines_.push_back(epoch_log::epoch_line({.epoch = event.losses.round + 1,
                                        .loss = event.losses.surrogate,
                                        .rate = model_->optimizer().rate(),
-                                       .retrieval = evaluate(*model_, *pairs_)}));
-  detail::write_epoch_lines(path_, lines_);
+                                       .retrieval = *last_}));
+  epoch_log::write_epoch_lines(path_, lines_);
 }
 
 }  // namespace unlearn::clip

@@ -59,7 +59,7 @@ def main():
             time.sleep(0.05)
         killed.kill()
         assert killed.wait() != 0, "ended before it could be killed"
-        assert (folder / "killed/checkpoint/state").is_file()
+        assert (folder / "killed/run/checkpoint/state").is_file()
         subprocess.run(command("killed", "--resume"), check=True, capture_output=True)
         assert (folder / "killed/log.csv").read_text() == log
         ours, theirs = ((folder / out / "model.safetensors").read_bytes() for out in ("straight", "killed"))

@@ -14,6 +14,15 @@ void add_draw(CLI::App& app);
 /// `unlearn tokenize`: text to token ids and back.
 void add_tokenize(CLI::App& app);
 
+/// `unlearn evaluate`: retrieval of a model, or of embeddings.
+void add_evaluate(CLI::App& app);
+
+/// `unlearn protect`: unlearnable pairs from pairs.
+void add_protect(CLI::App& app);
+
+/// `unlearn reproduce`: the paper's tables at some scale.
+void add_reproduce(CLI::App& app);
+
 /// `unlearn train`: a model from pairs.
 void add_train(CLI::App& app);
 

@@ -13,6 +13,7 @@
 
 #include "clip/dual_encoder.hpp"
 #include "commands.hpp"
+#include "stop_signals.hpp"
 #include "unlearn/core/version.hpp"
 
 int main(int argc, char** argv) {
@@ -22,14 +23,19 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", unlearn::version);
   app.require_subcommand(1);
   app.footer("`unlearn COMMAND --help` says what a command takes.");
+  unlearn::tool::add_protect(app);
+  unlearn::tool::add_train(app);
+  unlearn::tool::add_evaluate(app);
   unlearn::tool::add_draw(app);
   unlearn::tool::add_tokenize(app);
-  unlearn::tool::add_train(app);
   try {
     unlearn::clip::keep_freed_memory();
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
+  } catch (const unlearn::tool::Interrupted&) {
+    std::fprintf(stderr, "unlearn: stopped by a signal; the same command with --resume goes on\n");
+    return 130;
   } catch (const c10::Error& error) {
     std::fprintf(stderr, "unlearn: %s\n", error.what_without_backtrace());
     return EXIT_FAILURE;

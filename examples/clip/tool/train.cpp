@@ -1,150 +1,157 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/Context.h>
+#include "train.hpp"
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <filesystem>
-#include <map>
+#include <iostream>
 #include <memory>
+#include <optional>
 #include <random>
-#include <span>
-#include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "clip/bpe_tokenizer.hpp"
-#include "clip/caption_file.hpp"
+#include "clip/cleaning.hpp"
 #include "clip/config.hpp"
 #include "clip/dual_encoder.hpp"
-#include "clip/merge_list.hpp"
 #include "clip/model.hpp"
 #include "clip/picture_pairs.hpp"
-#include "clip/training.hpp"
+#include "clip/sha256.hpp"
 #include "clip/weights.hpp"
 #include "commands.hpp"
+#include "model_options.hpp"
+#include "output_folder.hpp"
+#include "progress_line.hpp"
+#include "stop_signals.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/version.hpp"
 #include "unlearn/mem/checkpoint.hpp"
 #include "unlearn/mem/progress_bar.hpp"
 
 namespace unlearn::tool {
 namespace {
 
-struct TrainOptions {
-  std::string images;
-  std::string captions;
-  std::string split = "train";
-  std::string test_split = "test";
-  std::string vocab;
-  std::string model = "rn-small";
-  std::string weights;
-  std::string device = "cpu";
-  std::string out;
-  std::int64_t size = 0;
-  unsigned threads = 0;
-  std::uint64_t seed = 1;
-  double checkpoint_seconds = 30;
-  bool resume = false;
-  bool quiet = false;
-  clip::TrainingPlan plan;
-};
+using Json = nlohmann::json;
 
-/// The rows of one split, picture by picture.
-clip::PicturePairs load_pairs(const TrainOptions& options,
-                              std::span<const clip::CaptionRow> caption_rows,
-                              const std::string& split, const clip::BpeTokenizer& tokenizer,
-                              const clip::ClipConfig& config) {
-  std::vector<std::string> pictures;
-  std::map<std::string, Index> number_of;
-  std::vector<std::vector<std::vector<Token>>> captions;
-  for (const clip::CaptionRow& row : caption_rows) {
-    if (row.split.empty()) {
-      throw InvalidArgument(detail::expectation(
-          "split of '" + row.image + "' in " + options.captions,
-          "one of its own, or there is nothing to evaluate on: use CSV with the columns "
-          "image,caption,split",
-          "none"));
-    }
-    if (row.split != split) continue;
-    const auto [at, is_new] = number_of.emplace(row.image, static_cast<Index>(pictures.size()));
-    if (is_new) {
-      pictures.push_back((std::filesystem::path(options.images) / row.image).string());
-      captions.emplace_back();
-    }
-    captions[at->second].push_back(clip::caption_tokens(
-        tokenizer, row.caption, static_cast<std::size_t>(config.context_length)));
-  }
-  for (std::size_t picture = 0; split == options.test_split && picture < captions.size();
-       ++picture) {
-    detail::require(
-        captions[picture].size() == captions[0].size(),
-        "captions of '" + pictures[picture] + "', evaluated by rank",
-        "as many as the split's first picture has, " + std::to_string(captions[0].size()),
-        captions[picture].size());
-  }
-  detail::require(!pictures.empty(), "captions of the split '" + split + "' in " + options.captions,
-                  "at least 1", 0);
-  std::vector<Index> signal_of_row;
-  std::vector<std::vector<Token>> rows;
-  for (std::size_t picture = 0; picture < captions.size(); ++picture) {
-    for (std::vector<Token>& caption : captions[picture]) {
-      signal_of_row.push_back(static_cast<Index>(picture));
-      rows.push_back(std::move(caption));
-    }
-  }
-  clip::PicturePairsOptions reading{.size = static_cast<std::size_t>(config.image_resolution)};
-  reading.threads = options.threads;
-  if (!options.quiet && unlearn::detail::is_terminal(stderr)) {
-    reading.progress = [&](std::size_t done, std::size_t all) {
-      std::fprintf(stderr, "\rreading %s pictures: %zu of %zu%s", split.c_str(), done, all,
-                   done == all ? "\n" : "");
-    };
-  }
-  return {std::move(pictures), std::move(signal_of_row), std::move(rows), std::move(reading)};
+clip::PicturePairs read_pairs(const PairsOptions& options, const clip::CaptionSet& set,
+                              std::vector<std::vector<Token>> tokens,
+                              clip::PicturePairsOptions reading, bool quiet) {
+  ProgressLine progress("reading pictures", !quiet);
+  reading.progress = [&](std::size_t done, std::size_t all) { progress(done, all); };
+  return {options.image_paths(set), set.image_of_row, std::move(tokens), std::move(reading)};
 }
 
-clip::Clip make_model(const TrainOptions& options) {
-  if (!options.weights.empty()) return clip::load_clip(options.weights);
-  clip::ClipConfig config = clip::named_config(options.model);
-  if (options.size > 0) config = clip::at_resolution(config, options.size);
-  return clip::Clip(config, options.seed);
+/// Everything that decides on the bytes that a training ends in.
+Json settings_of(const TrainOptions& options, const clip::CaptionSet& set,
+                 const clip::AnyTokenizer& tokenizer, const clip::ClipConfig& config) {
+  return {{"model", options.weights.empty() ? options.model : options.weights},
+          {"weights_sha256", options.weights.empty() ? "" : clip::sha256_of_file(options.weights)},
+          {"size", config.image_resolution},
+          {"vocabulary", tokenizer.vocabulary()},
+          {"captions_sha256", clip::sha256_of_file(options.pairs.captions_file())},
+          {"split", options.split},
+          {"rows", set.rows()},
+          {"cleaning", clip::names_of(cleaning_of(options.cleaning))},
+          {"epochs", options.plan.epochs},
+          {"batch_size", options.plan.batch_size},
+          {"learning_rate", options.plan.learning_rate},
+          {"device", options.device},
+          {"seed", options.seed}};
 }
 
-void print(const char* trained, const Retrieval& found) {
-  std::printf("%-10s  I->T Hit@10 %5.1f  MedR %5zu    T->I Hit@10 %5.1f  MedR %5zu\n", trained,
-              found.signal_to_text.hit_at_k, found.signal_to_text.median_rank,
-              found.text_to_signal.hit_at_k, found.text_to_signal.median_rank);
-  std::fflush(stdout);
+void report(const TrainOptions& options, const Json& result) {
+  if (options.silent) return;
+  if (options.json) {
+    std::cout << Json{{"i2t", result.at("i2t")}, {"t2i", result.at("t2i")}}.dump() << '\n';
+    return;
+  }
+  const auto score = [&](const char* direction) {
+    const Json& found = result.at(direction);
+    return RetrievalScore{.hit_at_k = found.at("hit10"), .median_rank = found.at("medr")};
+  };
+  std::cout << to_line("trained", {.signal_to_text = score("i2t"), .text_to_signal = score("t2i")})
+            << std::endl;
+}
+
+}  // namespace
+
+Json to_json(const Retrieval& found) {
+  const auto score = [](const RetrievalScore& s) {
+    return Json{{"hit10", s.hit_at_k}, {"medr", s.median_rank}};
+  };
+  return {{"i2t", score(found.signal_to_text)}, {"t2i", score(found.text_to_signal)}};
+}
+
+std::string to_line(const std::string& name, const Retrieval& found) {
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "%-10s  I->T Hit@10 %5.1f  MedR %5zu    T->I Hit@10 %5.1f  MedR %5zu", name.c_str(),
+                found.signal_to_text.hit_at_k, found.signal_to_text.median_rank,
+                found.text_to_signal.hit_at_k, found.text_to_signal.median_rank);
+  return text;
+}
+
+clip::PicturePairs evaluation_pairs(const PairsOptions& pairs, const std::string& split,
+                                    const clip::AnyTokenizer& tokenizer,
+                                    const clip::ClipConfig& config, unsigned threads) {
+  const clip::CaptionSet set = clip::picture_by_picture(pairs.read(split));
+  return {pairs.image_paths(set), set.image_of_row,
+          clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)),
+          {.size = static_cast<std::size_t>(config.image_resolution), .threads = threads}};
+}
+
+Retrieval evaluate_untrained(const TrainOptions& options) {
+  clip::use_threads(options.threads);
+  require_device(options.device);
+  const PairsOptions& test_pairs = options.test.empty() ? options.pairs : options.test;
+  const clip::AnyTokenizer tokenizer =
+      make_tokenizer(options.vocab, options.pairs.read(options.split).captions);
+  clip::Clip model = make_model({.name = options.model,
+                                 .weights = options.weights,
+                                 .size = options.size,
+                                 .vocabulary = tokenizer.vocabulary(),
+                                 .seed = options.seed});
+  clip::PicturePairs test = evaluation_pairs(test_pairs, options.test_split, tokenizer,
+                                             model->config(), options.threads);
+  clip::DualEncoder encoder(model, {.device = at::Device(options.device)});
+  return clip::evaluate(encoder, test);
 }
 
 void train(const TrainOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
   clip::use_threads(options.threads);
-  detail::require(options.device == "cpu" || at::hasCUDA(), "device of a LibTorch without CUDA",
-                  "cpu", options.device);
-  const std::filesystem::path out(options.out);
-  if (!options.resume && std::filesystem::exists(out / "checkpoint/state")) {
-    throw FileError(detail::expectation("output folder '" + options.out + "'",
-                                        "--resume to go on with its run, or another folder",
-                                        "a checkpoint that would be overwritten"));
+  require_device(options.device);
+  const PairsOptions& test_pairs = options.test.empty() ? options.pairs : options.test;
+
+  clip::CaptionSet set = options.pairs.read(options.split);
+  const clip::Cleaning cleaning = cleaning_of(options.cleaning);
+  for (std::string& caption : set.captions) {
+    caption = clip::clean_caption(cleaning, std::move(caption));
   }
-  std::error_code failure;
-  std::filesystem::create_directories(out, failure);
-  if (failure) {
-    throw FileError(detail::expectation("output folder '" + options.out + "'", "to make it",
-                                        failure.message()));
-  }
-  const auto tokenizer = clip::BpeTokenizer::from_file(clip::merge_list_or_default(options.vocab));
-  clip::Clip model = make_model(options);
+  const clip::AnyTokenizer tokenizer = make_tokenizer(options.vocab, set.captions);
+  clip::Clip model = make_model({.name = options.model,
+                                 .weights = options.weights,
+                                 .size = options.size,
+                                 .vocabulary = tokenizer.vocabulary(),
+                                 .seed = options.seed});
   const clip::ClipConfig& config = model->config();
-  detail::require_size("vocabulary of the model", tokenizer.vocabulary(),
-                       static_cast<std::size_t>(config.vocab_size));
-  const std::vector<clip::CaptionRow> rows = clip::read_captions(options.captions);
-  clip::PicturePairs pairs = load_pairs(options, rows, options.split, tokenizer, config);
-  clip::PicturePairs test = load_pairs(options, rows, options.test_split, tokenizer, config);
+  const OutputFolder out(options.out, "result.json", settings_of(options, set, tokenizer, config),
+                         options.resume);
+  if (out.complete()) return report(options, read_json(out.file("result.json")));
+  if (const auto* const words = tokenizer.words()) words->save(out.file("vocabulary.json"));
+
+  clip::PicturePairsOptions reading{.size = static_cast<std::size_t>(config.image_resolution),
+                                    .threads = options.threads};
+  clip::clean_pictures(cleaning, reading);
+  reading.augment_seed = options.seed;
+  clip::PicturePairs pairs = read_pairs(
+      options.pairs, set,
+      clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)), reading,
+      options.quiet);
+  clip::PicturePairs test =
+      evaluation_pairs(test_pairs, options.test_split, tokenizer, config, options.threads);
 
   clip::DualEncoderOptions encoding{.device = at::Device(options.device)};
   encoding.optimizer.learning_rate = options.plan.schedule(pairs.rows());
@@ -152,97 +159,131 @@ void train(const TrainOptions& options) {
   RunState<clip::NoNoise> state = clip::training_state(pairs);
   std::mt19937_64 rng(options.seed);
   auto checkpoint =
-      checkpoint_to((out / "checkpoint").string(),
+      checkpoint_to(out.run_file("checkpoint"),
                     {.every = std::chrono::duration<double>(options.checkpoint_seconds)});
-  const bool resumed = options.resume && checkpoint.restore(state, rng, encoder);
-  if (!resumed && !options.quiet) {
+  const bool resumed = checkpoint.restore(state, rng, encoder);
+  pairs.set_draw(state.progress.fit_steps);
+  if (!resumed && !options.quiet && !options.json && !options.silent) {
     const clip::LearningRate& rate = encoding.optimizer.learning_rate;
     std::printf(
         "%zu pairs of %zu pictures, %zu steps an epoch; learning rate %g, %llu of %llu "
-        "steps to warm up\n",
+        "steps to warm up\n%s\n",
         pairs.rows(), pairs.signals(), options.plan.steps_per_epoch(pairs.rows()), rate.rate,
-        static_cast<unsigned long long>(rate.warmup), static_cast<unsigned long long>(rate.steps));
-    print("untrained", clip::evaluate(encoder, test));
+        static_cast<unsigned long long>(rate.warmup), static_cast<unsigned long long>(rate.steps),
+        to_line("untrained", clip::evaluate(encoder, test)).c_str());
+    std::fflush(stdout);
   }
+
+  clip::EpochLog log(out.file("log.csv"), encoder, test);
+  const StopSignals signals;
   const RunResult result =
       options.plan.minimizer(pairs.rows())
           .minimize(
-              encoder, pairs, state, rng, clip::EpochLog((out / "log.csv").string(), encoder, test),
+              encoder, pairs, state, rng, log,
               progress_bar({.when = options.quiet ? ShowProgress::never : ShowProgress::automatic}),
-              checkpoint);
+              checkpoint, signals);
+  if (result.stop == StopReason::stopped_by_observer) throw Interrupted();
   if (result.stop != StopReason::round_limit) {
     throw Error(detail::expectation("training", "to run to its end; try a lower --learning-rate",
                                     std::string(to_string(result.stop))));
   }
-  clip::save_clip((out / "model.safetensors").string(), *model);
-  print("trained", clip::evaluate(encoder, test));
-}
+  clip::save_clip(out.file("model.safetensors"), *model);
 
-}  // namespace
+  const Retrieval found = log.last() ? *log.last() : clip::evaluate(encoder, test);
+  Json done = to_json(found);
+  done["settings"] = settings_of(options, set, tokenizer, config);
+  done["version"] = unlearn::version;
+  done["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  out.finish(done);
+  report(options, done);
+}
 
 void add_train(CLI::App& app) {
   const auto options = std::make_shared<TrainOptions>();
   CLI::App* const command = app.add_subcommand(
       "train", "Trains a CLIP model on pairs, from scratch or from weights, and evaluates it");
-  command->add_option("--images", options->images, "Folder of the pictures")
-      ->required()
-      ->check(CLI::ExistingDirectory);
+  add_pairs_options(*command, options->pairs);
   command
-      ->add_option("--captions", options->captions,
-                   "Captions: CSV (image,caption[,split]), Flickr8k's token file, Karpathy's or "
-                   "COCO's JSON")
+      ->add_option("--test-pairs", options->test.pairs,
+                   "Evaluate on this pairs folder; without it, on the one trained on")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--test-images", options->test.images, "Its pictures, if they are elsewhere")
+      ->check(CLI::ExistingDirectory);
+  command->add_option("--test-captions", options->test.captions,
+                      "Its captions, if they are elsewhere");
+  command
+      ->add_option("--out", options->out,
+                   "New folder for log.csv, model.safetensors, result.json, vocabulary.json")
       ->required();
-  command->add_option("--out", options->out, "Folder for log.csv, model.safetensors, checkpoint/")
-      ->required();
-  command->add_option("--vocab", options->vocab,
-                      "CLIP's merge list; without it, the one that an installed open_clip_torch "
-                      "brings");
-  command->add_option("--split", options->split, "Rows to train on")->capture_default_str();
-  command->add_option("--test-split", options->test_split, "Rows to evaluate on")
+  add_vocab_option(*command, options->vocab);
+  command->add_option("--split", options->split, "Rows to train on; \"\" for all")
       ->capture_default_str();
+  command->add_option("--test-split", options->test_split, "Rows to evaluate on; \"\" for all")
+      ->capture_default_str();
+
+  const std::string learning = "Model and training";
   std::vector<std::string> names(clip::config_names().begin(), clip::config_names().end());
   CLI::Option* const model = command->add_option("--model", options->model, "Which model")
                                  ->check(CLI::IsMember(std::move(names)))
-                                 ->capture_default_str();
+                                 ->capture_default_str()
+                                 ->group(learning);
   CLI::Option* const size =
       command
           ->add_option("--size", options->size,
                        "Side of the pictures in pixels; without it, the model's own")
-          ->check(CLI::PositiveNumber);
+          ->check(CLI::PositiveNumber)
+          ->group(learning);
   command
       ->add_option("--weights", options->weights,
                    "Start from these weights (safetensors, or OpenAI's .pt) instead of --model")
       ->excludes(model)
-      ->excludes(size);
+      ->excludes(size)
+      ->group(learning);
   command->add_option("--epochs", options->plan.epochs, "Passes over the pairs")
       ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(learning);
   command->add_option("--batch-size", options->plan.batch_size, "Pairs a step")
       ->check(CLI::Range(2, 1'000'000))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(learning);
   command
       ->add_option("--learning-rate", options->plan.learning_rate,
                    "The highest of a cosine schedule; a twentieth of the steps warms up")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(learning);
+  add_cleaning_options(*command, options->cleaning);
+
+  const std::string running = "Running";
   command->add_option("--seed", options->seed, "Of the weights and of the order of the pairs")
-      ->capture_default_str();
-  command->add_option("--threads", options->threads, "0 for one a core")->capture_default_str();
+      ->capture_default_str()
+      ->group(running);
+  command->add_option("--threads", options->threads, "0 for one a core")
+      ->capture_default_str()
+      ->group(running);
   command->add_option("--device", options->device, "cpu, or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(running);
   command
       ->add_option("--checkpoint-every", options->checkpoint_seconds,
                    "Seconds between two checkpoints; 0 for one after each step")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_flag("--resume", options->resume,
-                    "Go on from --out's checkpoint, if there is one; give the same options");
-  command->add_flag("--quiet", options->quiet, "Print the result alone: no progress, no summary");
+      ->capture_default_str()
+      ->group(running);
+  command
+      ->add_flag("--resume", options->resume,
+                 "Go on with the run in --out, if there is one; give the same options")
+      ->group(running);
+  command->add_flag("--quiet", options->quiet, "Print the result alone: no progress, no summary")
+      ->group(running);
+  command->add_flag("--json", options->json, "Print the result as JSON")->group(running);
   command->footer(
       "log.csv has a line an epoch: the mean loss, the learning rate, and the retrieval of the "
       "test\n"
-      "split. A run that was interrupted ends, with --resume, in the same bytes.");
+      "split. A run that was interrupted ends, with --resume, in the same bytes.\n\n"
+      "  $ unlearn train --pairs protected --test-pairs flickr8k --out hacker");
   command->callback([options] { train(*options); });
 }
 

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+// `unlearn protect` as a whole: against the reference procedure, in memory, and how much of its
+// time is not the model's. Pairs are drawn scenes; the model is `rn-small` at 64 pixels.
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ATen/ATen.h>
+#include <benchmark/benchmark.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/optim/adamw.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "clip/caption_set.hpp"
+#include "clip/config.hpp"
+#include "clip/drawn_scenes.hpp"
+#include "clip/dual_encoder.hpp"
+#include "clip/model.hpp"
+#include "clip/picture_pairs.hpp"
+#include "clip/training.hpp"
+#include "clip/word_tokenizer.hpp"
+#include "summary.hpp"
+#include "unlearn/unlearn.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace clip = unlearn::clip;
+using unlearn::as_tensor, unlearn::Index, unlearn::Token, unlearn::View;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t batch = 128;
+constexpr std::size_t rows = 256;
+constexpr std::size_t trigger_length = 3;
+constexpr std::int64_t candidates = 16;
+constexpr std::size_t surrogate_steps = 10;
+constexpr std::uint32_t reference_rounds = 2;
+constexpr int noise_steps = 8;
+constexpr double surrogate_rate = 1e-3;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// A folder of the machine's that is removed in the end.
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_(fs::temp_directory_path() / ("unlearn-bench-" + std::to_string(getpid()))) {
+    fs::create_directories(path_);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+/// A pairs folder with so many training pictures of one caption each.
+std::string draw(const ScratchFolder& scratch, std::size_t pictures) {
+  std::string folder = scratch.file("pairs-" + std::to_string(pictures));
+  clip::DrawnScenes({.train = pictures, .test = 10, .captions_per_picture = 1, .size = 64})
+      .write(folder);
+  return folder;
+}
+
+/// What both procedures protect, and the model that both begin with.
+struct Task {
+  clip::CaptionSet set;
+  clip::WordTokenizer tokenizer;
+  clip::PicturePairs pairs;
+  clip::ClipConfig config;
+
+  static Task load(const std::string& folder) {
+    clip::CaptionSet set = clip::select_split(clip::read_captions(folder + "/captions.csv"),
+                                              "train", "captions.csv");
+    auto tokenizer = clip::WordTokenizer::learn(set.captions, 20'000);
+    std::vector<std::string> paths;
+    for (const std::string& image : set.images) paths.push_back(folder + "/images/" + image);
+    clip::ClipConfig config = clip::named_config("rn-small");
+    config.vocab_size = static_cast<std::int64_t>(tokenizer.vocabulary());
+    clip::PicturePairs pairs(
+        paths, set.image_of_row, clip::tokens_of(set, tokenizer, 77 - trigger_length),
+        {.size = static_cast<std::size_t>(config.image_resolution)});
+    return {std::move(set), std::move(tokenizer), std::move(pairs), config};
+  }
+
+  [[nodiscard]] std::vector<Token> initial_trigger() const {
+    return std::vector<Token>(trigger_length, Token{0});
+  }
+};
+
+/// CLIP's loss in LibTorch operations.
+at::Tensor plain_loss(clip::Clip& model, const at::Tensor& images, const at::Tensor& texts) {
+  const at::Tensor a = images / images.norm(2, 1, true);
+  const at::Tensor b = texts / texts.norm(2, 1, true);
+  const at::Tensor logits = model->logit_scale.exp() * a.mm(b.t());
+  const at::Tensor diagonal = at::arange(logits.size(0), at::kLong);
+  return (at::cross_entropy_loss(logits, diagonal) + at::cross_entropy_loss(logits.t(), diagonal)) /
+         2;
+}
+
+/// The reference procedure, one LibTorch operation per statement: float noise in normalised space,
+/// texts at length 77, every candidate a pass of both towers for the whole batch, no early stop.
+class Reference {
+ public:
+  Reference(const Task& task, std::uint64_t seed)
+      : model_(task.config, seed),
+        adamw_(model_->parameters(), torch::optim::AdamWOptions(surrogate_rate).weight_decay(0.2)),
+        rng_(seed) {
+    for (at::Tensor& parameter : model_->parameters()) parameter.set_requires_grad(true);
+    const auto s = static_cast<std::int64_t>(task.config.image_resolution);
+    const auto channels = [](const auto& values) {
+      return at::tensor(at::ArrayRef<float>(values)).view({1, 3, 1, 1});
+    };
+    mean_ = channels(clip::clip_pixels.mean);
+    deviation_ = channels(clip::clip_pixels.deviation);
+    std::vector<std::uint8_t> pixels(rows * task.pairs.elements());
+    std::vector<Index> all(rows);
+    std::iota(all.begin(), all.end(), Index{0});
+    task.pairs.load_signals(all, View<std::uint8_t, 2>(pixels, {rows, task.pairs.elements()}));
+    const at::Tensor bytes =
+        at::from_blob(pixels.data(), {static_cast<std::int64_t>(rows), s, s, 3}, at::kByte);
+    pictures_ = ((bytes.to(at::kFloat) / 255).permute({0, 3, 1, 2}) - mean_) / deviation_;
+    pictures_ = pictures_.contiguous();
+    noise_ = at::zeros_like(pictures_);
+    texts_ = at::zeros({static_cast<std::int64_t>(rows), 77}, at::kLong);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const auto caption = task.pairs.caption(static_cast<Index>(r));
+      const at::Tensor row = texts_[static_cast<std::int64_t>(r)];
+      row[0] = static_cast<std::int64_t>(caption[0]);
+      for (std::size_t i = 1; i < caption.size(); ++i) {
+        row[static_cast<std::int64_t>(i + trigger_length)] = static_cast<std::int64_t>(caption[i]);
+      }
+    }
+    special_from_ = task.config.vocab_size - 3;
+  }
+
+  void round() {
+    for (std::size_t step = 0; step < surrogate_steps; ++step) fit(next_batch());
+    model_->eval();
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+      search(first);
+    }
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+      descend(first);
+    }
+  }
+
+  /// Mean over batches, in evaluation mode.
+  double protection_loss() {
+    const torch::NoGradGuard no_gradient;
+    model_->eval();
+    double sum = 0;
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+      sum += plain_loss(model_, model_->encode_images(perturbed(first)),
+                        model_->encode_texts(texts_.narrow(0, first, batch)))
+                 .item<double>();
+    }
+    return sum / (static_cast<double>(rows) / batch);
+  }
+
+ private:
+  [[nodiscard]] at::Tensor perturbed(std::int64_t first) const {
+    return pictures_.narrow(0, first, batch) + noise_.narrow(0, first, batch);
+  }
+
+  at::Tensor next_batch() {
+    std::vector<std::int64_t> order(rows);
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), rng_);
+    return at::tensor(at::ArrayRef<std::int64_t>(order.data(), batch));
+  }
+
+  void fit(const at::Tensor& index) {
+    model_->train();
+    adamw_.zero_grad();
+    const at::Tensor images = pictures_.index_select(0, index) + noise_.index_select(0, index);
+    plain_loss(model_, model_->encode_images(images),
+               model_->encode_texts(texts_.index_select(0, index)))
+        .backward();
+    adamw_.step();
+    const torch::NoGradGuard no_gradient;
+    model_->logit_scale.clamp_(0, std::log(100.0));
+  }
+
+  void search(std::int64_t first) {
+    const at::Tensor pictures = perturbed(first);
+    at::Tensor texts = texts_.narrow(0, first, batch).clone();
+    const at::Tensor embedded = model_->token_embedding(texts).detach().requires_grad_();
+    const at::Tensor rows_of_texts = model_->encode_embedded(embedded, texts.argmax(1));
+    const at::Tensor loss = plain_loss(model_, model_->encode_images(pictures), rows_of_texts);
+    const at::Tensor gradient = torch::autograd::grad({loss}, {embedded})[0];
+    const torch::NoGradGuard no_gradient;
+    const auto loss_of = [&](const at::Tensor& tokens) {
+      return plain_loss(model_, model_->encode_images(pictures), model_->encode_texts(tokens))
+          .item<double>();
+    };
+    double best = loss_of(texts);
+    for (std::int64_t j = 1; j <= static_cast<std::int64_t>(trigger_length); ++j) {
+      at::Tensor scores = gradient.select(1, j).matmul(model_->token_embedding->weight.t());
+      scores.narrow(1, special_from_, 3).fill_(std::numeric_limits<float>::infinity());
+      const at::Tensor proposed = std::get<1>(scores.topk(candidates, -1, false));
+      at::Tensor kept = texts;
+      for (std::int64_t rank = 0; rank < candidates; ++rank) {
+        at::Tensor changed = texts.clone();
+        changed.select(1, j).copy_(proposed.select(1, rank));
+        const double with = loss_of(changed);
+        if (with < best) {
+          best = with;
+          kept = changed;
+        }
+      }
+      texts = kept;
+    }
+    texts_.narrow(0, first, batch).copy_(texts);
+  }
+
+  void descend(std::int64_t first) {
+    const at::Tensor clean = pictures_.narrow(0, first, batch);
+    const at::Tensor texts = texts_.narrow(0, first, batch);
+    at::Tensor noise = noise_.narrow(0, first, batch).clone();
+    for (int step = 0; step < noise_steps; ++step) {
+      // Each picture keeps its trigger, and meets somebody else's caption.
+      std::vector<std::int64_t> order(batch);
+      std::iota(order.begin(), order.end(), 0);
+      std::shuffle(order.begin(), order.end(), rng_);
+      at::Tensor shuffled = texts.index_select(0, at::tensor(order));
+      shuffled.narrow(1, 1, trigger_length).copy_(texts.narrow(1, 1, trigger_length));
+      const at::Tensor delta = noise.detach().requires_grad_();
+      const at::Tensor loss = plain_loss(model_, model_->encode_images(clean + delta),
+                                         model_->encode_texts(shuffled));
+      const at::Tensor gradient = torch::autograd::grad({loss}, {delta})[0];
+      const torch::NoGradGuard no_gradient;
+      const at::Tensor direction = gradient.sign();
+      noise = noise - direction / 255 / deviation_;
+      const at::Tensor bound = 8.0 / 255 / deviation_;
+      noise = at::minimum(at::maximum(noise, -bound), bound);
+    }
+    noise_.narrow(0, first, batch).copy_(noise);
+  }
+
+  clip::Clip model_;
+  torch::optim::AdamW adamw_;
+  std::mt19937_64 rng_;
+  at::Tensor mean_;
+  at::Tensor deviation_;
+  at::Tensor pictures_;
+  at::Tensor noise_;
+  at::Tensor texts_;
+  std::int64_t special_from_ = 0;
+};
+
+/// Our loss on all pairs as the reference's: batches of 128 in order, evaluation mode.
+double protection_loss(clip::DualEncoder& encoder, const Task& task,
+                       const unlearn::RunState<unlearn::MemoryNoise<std::int8_t>>& state) {
+  double sum = 0;
+  for (std::size_t first = 0; first < rows; first += batch) {
+    std::vector<Index> index(batch);
+    std::iota(index.begin(), index.end(), static_cast<Index>(first));
+    std::vector<std::uint8_t> pixels(batch * task.pairs.elements());
+    std::vector<std::int8_t> noise(pixels.size());
+    const std::array<std::size_t, 2> extents{batch, task.pairs.elements()};
+    task.pairs.load_signals(index, View<std::uint8_t, 2>(pixels, extents));
+    state.noise.load(index, View<std::int8_t, 2>(noise, extents));
+    unlearn::TokenSequences<unlearn::FrontPlacement> texts({}, trigger_length);
+    for (const Index row : index) texts.add(task.pairs.caption(row), state.triggers[row]);
+    const auto images = encoder.encode_signals(
+        unlearn::PixelBatch{.clean = View<const std::uint8_t, 2>(pixels, extents),
+                            .noise = View<const std::int8_t, 2>(noise, extents)});
+    sum += unlearn::info_nce(images, encoder.encode_texts(texts.batch()), encoder.logit_scale())
+               .value;
+  }
+  return sum / (static_cast<double>(rows) / batch);
+}
+
+void against_reference(benchmark::State& bench) {
+  const ScratchFolder scratch;
+  const Task task = Task::load(draw(scratch, rows));
+  for (auto iteration : bench) {
+    Reference reference(task, 1);
+    const auto begin = Clock::now();
+    for (std::uint32_t round = 0; round < reference_rounds; ++round) reference.round();
+    const double theirs = seconds_since(begin);
+    const double goal = reference.protection_loss();
+
+    auto mem = unlearn::mem();
+    unlearn::TokenFilter words(task.tokenizer.vocabulary());
+    words.deny(clip::unpublishable(task.tokenizer));
+    mem.filter = &words;
+    mem.surrogate_steps = surrogate_steps;
+    clip::DualEncoder encoder(clip::Clip(task.config, 1),
+                              {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
+    auto pairs = task.pairs;
+    auto state = unlearn::fresh_state(pairs, task.initial_trigger());
+    std::mt19937_64 rng(1);
+    double ours = 0;
+    double loss = 0;
+    auto resumed = Clock::now();
+    const auto watch = [&](const unlearn::RoundEnd&) {
+      ours += seconds_since(resumed);
+      loss = protection_loss(encoder, task, state);  // not on the clock
+      resumed = Clock::now();
+      return loss <= goal ? unlearn::Flow::stop : unlearn::Flow::proceed;
+    };
+    (void)mem.minimize(encoder, pairs, state, rng, watch);
+    unlearn_bench::require_correct(loss <= goal, "protection loss as low as the reference's");
+    bench.SetIterationTime(ours);
+    unlearn_bench::report("protect.speedup_vs_reference", theirs / ours);
+    unlearn_bench::report("protect.loss_over_reference", loss / goal);
+  }
+}
+
+/// Runs the tool. @returns the manifest that it leaves in `out`
+nlohmann::json run(const std::vector<std::string>& arguments, const std::string& out) {
+  std::vector<char*> words;
+  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  words.push_back(nullptr);
+  pid_t child = 0;
+  int status = 0;
+  unlearn_bench::require_correct(
+      posix_spawn(&child, words[0], nullptr, nullptr, words.data(), environ) == 0 &&
+          waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+      "run of the tool");
+  std::ifstream in(out + "/manifest.json");
+  return nlohmann::json::parse(in);
+}
+
+/// `unlearn protect`, beside this program's folder.
+std::vector<std::string> protect(const std::string& pairs, const std::string& out) {
+  const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
+  return {(here.parent_path() / "examples/clip/unlearn").string(), "protect", "--pairs", pairs,
+          "--out", out, "--vocab", "words", "--quiet"};
+}
+
+void memory(benchmark::State& bench) {
+  const ScratchFolder scratch;
+  for (auto iteration : bench) {
+    const auto peak = [&](std::size_t pictures) {
+      const std::string out = scratch.file("out-" + std::to_string(pictures));
+      std::vector<std::string> command = protect(draw(scratch, pictures), out);
+      for (const char* const word : {"--rounds", "1", "--surrogate-steps", "2", "--noise-steps", "1",
+                                     "--trigger-length", "1", "--candidates", "1"}) {
+        command.emplace_back(word);
+      }
+      return run(command, out).at("peak_megabytes").get<double>();
+    };
+    const double few = peak(1000);
+    const double many = peak(8000);
+    bench.SetIterationTime(1);
+    unlearn_bench::report("protect.peak_megabytes_growth", many - few);
+    unlearn_bench::report("protect.peak_megabytes", many);
+  }
+}
+
+void stages(benchmark::State& bench) {
+  const ScratchFolder scratch;
+  for (auto iteration : bench) {
+    const std::string out = scratch.file("out");
+    std::vector<std::string> command = protect(draw(scratch, 1000), out);
+    for (const char* const word : {"--rounds", "2", "--surrogate-steps", "50"}) {
+      command.emplace_back(word);
+    }
+    const auto seconds = run(command, out).at("seconds");
+    const double total = seconds.at("total");
+    bench.SetIterationTime(total);
+    unlearn_bench::report("protect.stage_overhead",
+                          (total - seconds.at("in_model").get<double>()) / total);
+  }
+}
+
+BENCHMARK(against_reference)->Iterations(1)->UseManualTime()->Unit(benchmark::kSecond);
+BENCHMARK(memory)->Iterations(1)->UseManualTime()->Unit(benchmark::kSecond);
+BENCHMARK(stages)->Iterations(1)->UseManualTime()->Unit(benchmark::kSecond);
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  clip::use_threads();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

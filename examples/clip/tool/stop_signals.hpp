@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <csignal>
+
+#include "unlearn/core/observer.hpp"
+#include "unlearn/mem/events.hpp"
+
+namespace unlearn::tool {
+
+/// An observer: while it lives, the first Ctrl-C (SIGINT) or SIGTERM ends the run after the batch
+/// under way, so that a checkpoint is written; the second one ends the program. One at a time.
+class StopSignals {
+ public:
+  StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals();
+
+  /// Stop once a signal has come.
+  [[nodiscard]] Flow operator()(const BatchEnd& event) const;
+
+ private:
+  struct sigaction interrupt_before_ {};
+  struct sigaction terminate_before_ {};
+};
+
+/// What a command throws when its run was ended by a signal: the program then exits with 130.
+struct Interrupted {};
+
+}  // namespace unlearn::tool
