@@ -417,7 +417,7 @@ Picture read_picture(const std::string& path, const PictureLimits& limits) {
   return decode_picture(bytes_of(path, limits.file_bytes), path, limits);
 }
 
-void write_png(const std::string& path, const Picture& picture) {
+std::vector<std::byte> encode_png(const Picture& picture) {
   require_pixels(picture);
   // What libpng can write at all; a PNG has no room for more than 2^31 - 1.
   static constexpr std::size_t longest = 1'000'000;
@@ -433,10 +433,18 @@ void write_png(const std::string& path, const Picture& picture) {
   std::vector<std::byte> bytes(size);
   const bool written = png_image_write_to_memory(&image, bytes.data(), &size, 0, picture.rgb.data(),
                                                  0, nullptr) != 0;
-  detail::require_in_file(written, path, "PNG data", "to encode it",
-                          std::string_view(&image.message[0]));
+  // With these arguments only memory can run out.
+  if (!written)
+    throw Error(
+        detail::expectation("PNG data", "to encode it", std::string_view(&image.message[0])));
+  bytes.resize(size);
+  return bytes;
+}
+
+void write_png(const std::string& path, const Picture& picture) {
+  const std::vector<std::byte> bytes = encode_png(picture);
   detail::AtomicFile file(path);
-  file.write(Bytes(bytes).first(size));
+  file.write(bytes);
   file.commit();
 }
 

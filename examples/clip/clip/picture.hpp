@@ -47,11 +47,16 @@ struct PictureLimits {
 /// @throws FileError as decode_picture() does, and when the file cannot be read
 [[nodiscard]] Picture read_picture(const std::string& path, const PictureLimits& limits = {});
 
-/// Writes a picture as PNG, without loss. The file is there complete or not at all; the same pixels
-/// make the same bytes.
-/// @throws InvalidArgument when `rgb` has not height · width · 3 bytes, or none
+/// Writes what encode_png() makes of a picture. The file is there complete or not at all.
+/// @throws InvalidArgument as encode_png() does
 /// @throws FileError when it cannot be written; what stood at `path` before is then still there
 void write_png(const std::string& path, const Picture& picture);
+
+/// A picture as PNG, without loss. The same pixels make the same bytes.
+/// @throws InvalidArgument when `rgb` has not height · width · 3 bytes, or none; or a side is
+/// beyond
+///         1,000,000 pixels
+[[nodiscard]] std::vector<std::byte> encode_png(const Picture& picture);
 
 /// A picture as JPEG: baseline, chroma at half the resolution, as most programs publish it.
 ///

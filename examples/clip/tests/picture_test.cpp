@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>  // jpeglib.h needs FILE
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <span>
 #include <string>
@@ -377,6 +378,17 @@ TEST(WritePng, KeepsEveryPixelInTheSameBytes) {
   EXPECT_EQ(read_file(directory / "a.png"), read_file(directory / "b.png"));
   pillow(directory, "show('a.png')");
   EXPECT_EQ(pixels(read_file(directory / "a.png.rgb")), picture.rgb);
+}
+
+TEST(EncodePng, GivesTheBytesOfTheFile) {
+  const TemporaryDirectory directory;
+  const Picture picture = drawn(20, 30);
+  write_png(directory / "a.png", picture);
+  const std::vector<std::byte> bytes = encode_png(picture);
+  const std::string file = read_file(directory / "a.png");
+  ASSERT_EQ(bytes.size(), file.size());
+  EXPECT_EQ(std::memcmp(bytes.data(), file.data(), file.size()), 0);
+  EXPECT_EQ(decode_picture(bytes, "a"), picture);
 }
 
 TEST(WritePng, AFullDiskLeavesTheOldFile) {
