@@ -26,4 +26,7 @@ void add_reproduce(CLI::App& app);
 /// `unlearn train`: a model from pairs.
 void add_train(CLI::App& app);
 
+/// `unlearn report`: a page about a run.
+void add_report(CLI::App& app);
+
 }  // namespace unlearn::tool

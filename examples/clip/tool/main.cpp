@@ -24,8 +24,11 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`unlearn COMMAND --help` says what a command takes.");
   unlearn::tool::add_protect(app);
+  unlearn::tool::add_verify(app);
   unlearn::tool::add_train(app);
   unlearn::tool::add_evaluate(app);
+  unlearn::tool::add_reproduce(app);
+  unlearn::tool::add_report(app);
   unlearn::tool::add_draw(app);
   unlearn::tool::add_tokenize(app);
   try {
