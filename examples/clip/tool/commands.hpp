@@ -29,4 +29,7 @@ void add_train(CLI::App& app);
 /// `unlearn report`: a page about a run.
 void add_report(CLI::App& app);
 
+/// `unlearn verify`: published pairs against their clean ones.
+void add_verify(CLI::App& app);
+
 }  // namespace unlearn::tool

@@ -36,7 +36,7 @@
 #include "commands.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
-#include "progress_line.hpp"
+#include "count_line.hpp"
 #include "stop_signals.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/detail/atomic_file.hpp"
@@ -153,7 +153,7 @@ Sources read_sources(const ProtectOptions& options) {
   if (!bad.empty()) sources.set = clip::without(sources.set, bad);
   detail::require(sources.set.rows() > 1, "rows to protect", "at least 2", sources.set.rows());
 
-  ProgressLine progress("hashing pictures", !options.quiet);
+  CountLine progress("hashing pictures", options.quiet);
   for (std::size_t i = 0; i < sources.set.images.size(); ++i) {
     sources.sha256.push_back(clip::sha256_of_file(options.pairs.image_path(sources.set.images[i])));
     progress(i + 1, sources.set.images.size());
@@ -367,7 +367,7 @@ Json publish(const ProtectOptions& options, const OutputFolder& out, const Sourc
   for (const fs::path& folder : folders) fs::create_directories(folder);
 
   std::vector<std::string> hashes(plan.pictures.size());
-  ProgressLine progress("publishing pictures", !options.quiet);
+  CountLine progress("publishing pictures", options.quiet);
   const Parallel policy{options.threads};
   const std::size_t stretch = std::size_t{32} * policy.thread_count();
   for (std::size_t first = 0; first < plan.pictures.size(); first += stretch) {
@@ -480,7 +480,7 @@ void protect(const ProtectOptions& given) {
   if (out.complete()) return report(options, read_json(out.file("manifest.json")), true);
 
   const Stopwatch reading;
-  ProgressLine read_progress("reading pictures", !options.quiet);
+  CountLine read_progress("reading pictures", options.quiet);
   clip::PicturePairsOptions keeping{.size = static_cast<std::size_t>(config.image_resolution),
                                     .memory_bytes = options.memory_megabytes << 20U,
                                     .threads = options.threads};

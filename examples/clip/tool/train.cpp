@@ -23,7 +23,7 @@
 #include "commands.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
-#include "progress_line.hpp"
+#include "count_line.hpp"
 #include "stop_signals.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
@@ -38,7 +38,7 @@ using Json = nlohmann::json;
 clip::PicturePairs read_pairs(const PairsOptions& options, const clip::CaptionSet& set,
                               std::vector<std::vector<Token>> tokens,
                               clip::PicturePairsOptions reading, bool quiet) {
-  ProgressLine progress("reading pictures", !quiet);
+  CountLine progress("reading pictures", quiet);
   reading.progress = [&](std::size_t done, std::size_t all) { progress(done, all); };
   return {options.image_paths(set), set.image_of_row, std::move(tokens), std::move(reading)};
 }

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "unlearn/detail/terminal_line.hpp"
+
+namespace unlearn::tool {
+
+/// Shows on one line of stderr how many of all are done, and how long the others will take:
+///
+///     verifying pictures: 1230 of 6091  412/s  ETA 0:12
+///
+/// Quiet where there is no terminal. What is drawn last is left standing.
+class CountLine {
+ public:
+  /// @param doing what is done: "verifying pictures"
+  /// @param quiet nothing is shown, even on a terminal
+  CountLine(std::string doing, bool quiet);
+
+  /// Draws the line anew.
+  void operator()(std::size_t done, std::size_t all);
+
+ private:
+  std::string doing_;
+  std::optional<unlearn::detail::TerminalLine> line_;
+  std::chrono::steady_clock::time_point begin_;
+};
+
+}  // namespace unlearn::tool
