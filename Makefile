@@ -7,18 +7,20 @@ export CTEST_PARALLEL_LEVEL := $(JOBS)
 .PHONY: help demo test check bench docs clean
 
 help:
-	@echo 'make demo    build and run the quickstart: protect pairs, train on them, print retrieval'
+	@echo 'make demo    draw pairs, protect them, train on both, report: out/demo/report.html'
 	@echo 'make test    build the library'\''s tests and run them'
 	@echo 'make check   the slower rest: lint, sanitizers, Clang, packaging, API reference'
 	@echo 'make bench   run the benchmarks; writes build/bench/summary.json'
 	@echo 'make docs    build the API reference; writes build/docs/html'
-	@echo 'make clean   remove build/'
+	@echo 'make clean   remove build/ and out/'
 
 demo:
 	@scripts/install-deps demo
 	cmake --preset demo
 	cmake --build --preset demo
-	build/demo/examples/quickstart
+	rm -rf out/demo
+	build/demo/examples/clip/unlearn draw --out out/demo/pairs
+	build/demo/examples/clip/unlearn reproduce --preset demo --pairs out/demo/pairs --out out/demo
 
 test:
 	@scripts/install-deps test
@@ -42,4 +44,4 @@ docs:
 	cmake --build --preset docs
 
 clean:
-	rm -rf build
+	rm -rf build out
