@@ -147,7 +147,7 @@ at::Tensor VisionTransformerImpl::forward(const at::Tensor& pixels) {
   const at::Tensor tokens =
       at::cat({class_embedding.expand({batch, 1, -1}), patches}, 1) + positional_embedding;
   const at::Tensor first = at::zeros({batch}, tokens.options().dtype(at::kLong));
-  return ln_post(transformer(ln_pre(tokens), at::Tensor(), first)).matmul(proj);
+  return ln_post(transformer(ln_pre(tokens), first)).matmul(proj);
 }
 
 }  // namespace unlearn::clip

@@ -7,7 +7,6 @@
 #include <torch/utils.h>
 
 #include <cmath>
-#include <limits>
 
 #include "unlearn/core/error.hpp"
 
@@ -126,14 +125,12 @@ ClipImpl::ClipImpl(const ClipConfig& config, std::uint64_t seed) : config_(confi
                                 Transformer(TransformerSizes{.width = width,
                                                              .heads = config.transformer_heads,
                                                              .layers = config.transformer_layers,
-                                                             .quick_gelu = config.quick_gelu}));
+                                                             .quick_gelu = config.quick_gelu,
+                                                             .attends = Attends::backwards}));
   ln_final =
       register_module("ln_final", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
   text_projection = register_parameter("text_projection", at::empty({width, config.embed_dim}));
   logit_scale = register_parameter("logit_scale", at::empty({}));
-  causal_mask_ = at::full({config.context_length, config.context_length},
-                          -std::numeric_limits<float>::infinity())
-                     .triu(1);
   const torch::NoGradGuard no_gradient;
   Initializer{seed}(*this);
   eval();
@@ -157,13 +154,8 @@ at::Tensor ClipImpl::encode_embedded(const at::Tensor& embedded, const at::Tenso
   const std::int64_t length = embedded.size(1);
   detail::require(length <= config_.context_length, "tokens of a text given to a CLIP model",
                   "at most " + std::to_string(config_.context_length), length);
-  if (!causal_mask_.device().is_cpu() || !embedded.device().is_cpu()) {
-    causal_mask_ = causal_mask_.to(embedded.device());
-  }
-  const at::Tensor mask =
-      causal_mask_.narrow(0, 0, length).narrow(1, 0, length).to(embedded.scalar_type());
   const at::Tensor x = embedded + positional_embedding.narrow(0, 0, length);
-  return ln_final(transformer(x, mask, ends)).matmul(text_projection);
+  return ln_final(transformer(x, ends)).matmul(text_projection);
 }
 
 StateDict state_dict(const torch::nn::Module& model) {

@@ -59,7 +59,6 @@ class ClipImpl : public torch::nn::Module {
 
  private:
   ClipConfig config_;
-  at::Tensor causal_mask_;  ///< [context, context]: −∞ above the diagonal
 };
 TORCH_MODULE(Clip);
 

@@ -4,8 +4,9 @@
 #include <ATen/ATen.h>
 #include <torch/nn/functional.h>
 
-#include <cmath>
 #include <string>
+
+#include "clip/quick_gelu.hpp"
 
 namespace unlearn::clip {
 namespace {
@@ -14,9 +15,15 @@ torch::nn::LayerNorm layer_norm(std::int64_t width) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
 }
 
-/// Row at[b] of each x[b]: [B, L, W] to [B, 1, W].
+/// Row at[b] of each x[b]: [B, L, W] to [B, W].
 at::Tensor rows_at(const at::Tensor& x, const at::Tensor& at) {
-  return x.gather(1, at.view({-1, 1, 1}).expand({-1, 1, x.size(2)}));
+  return x.gather(1, at.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
+}
+
+/// x + change; `change` is overwritten where no gradient is asked for.
+at::Tensor plus(const at::Tensor& x, at::Tensor change) {
+  const bool in_place = !at::GradMode::is_enabled() && change.scalar_type() == x.scalar_type();
+  return in_place ? change.add_(x) : x + change;
 }
 
 }  // namespace
@@ -27,35 +34,22 @@ AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads) : heads_(he
   out_proj = register_module("out_proj", torch::nn::Linear(width, width));
 }
 
-at::Tensor AttentionImpl::forward(const at::Tensor& queries, const at::Tensor& tokens,
-                                  const at::Tensor& mask) {
+at::Tensor AttentionImpl::forward(const at::Tensor& x, Attends attends) {
+  return out_proj(self_attention(at::linear(x, in_proj_weight, in_proj_bias), heads_, attends));
+}
+
+at::Tensor AttentionImpl::forward_single(const at::Tensor& queries, const at::Tensor& x,
+                                         const at::Tensor& last) {
   const std::int64_t width = in_proj_weight.size(1);
-  const std::int64_t depth = width / heads_;
-  const auto by_head = [&](const at::Tensor& x) {
-    return x.unflatten(-1, {heads_, depth}).transpose(1, 2);  // [B, H, ·, W/H]
-  };
-  at::Tensor q;
-  at::Tensor k;
-  at::Tensor v;
-  if (queries.is_same(tokens)) {
-    const auto qkv = at::linear(tokens, in_proj_weight, in_proj_bias).chunk(3, -1);
-    q = qkv[0], k = qkv[1], v = qkv[2];
-  } else {
-    q = at::linear(queries, in_proj_weight.narrow(0, 0, width), in_proj_bias.narrow(0, 0, width));
-    const auto kv = at::linear(tokens, in_proj_weight.narrow(0, width, 2 * width),
-                               in_proj_bias.narrow(0, width, 2 * width))
-                        .chunk(2, -1);
-    k = kv[0], v = kv[1];
-  }
-  q = by_head(q * (1 / std::sqrt(static_cast<double>(depth))));
-  at::Tensor scores = q.matmul(by_head(k).transpose(-2, -1));
-  if (mask.defined()) scores = scores + mask;
-  const at::Tensor mixed = scores.softmax(-1).matmul(by_head(v));
-  return out_proj(mixed.transpose(1, 2).flatten(2));
+  const at::Tensor q =
+      at::linear(queries, in_proj_weight.narrow(0, 0, width), in_proj_bias.narrow(0, 0, width));
+  const at::Tensor kv = at::linear(x, in_proj_weight.narrow(0, width, 2 * width),
+                                   in_proj_bias.narrow(0, width, 2 * width));
+  return out_proj(single_attention(q, kv, heads_, last));
 }
 
 ResidualAttentionBlockImpl::ResidualAttentionBlockImpl(const TransformerSizes& sizes)
-    : quick_gelu_(sizes.quick_gelu) {
+    : quick_gelu_(sizes.quick_gelu), attends_(sizes.attends) {
   const std::int64_t width = sizes.width;
   ln_1 = register_module("ln_1", layer_norm(width));
   attn = register_module("attn", Attention(width, sizes.heads));
@@ -69,23 +63,20 @@ ResidualAttentionBlockImpl::ResidualAttentionBlockImpl(const TransformerSizes& s
 
 at::Tensor ResidualAttentionBlockImpl::mlp(const at::Tensor& x) {
   const at::Tensor hidden = c_fc(x);
-  return c_proj(quick_gelu_ ? hidden * (1.702 * hidden).sigmoid() : at::gelu(hidden));
+  return c_proj(quick_gelu_ ? quick_gelu(hidden) : at::gelu(hidden));
 }
 
-at::Tensor ResidualAttentionBlockImpl::forward(const at::Tensor& x, const at::Tensor& mask) {
-  const at::Tensor normed = ln_1(x);
-  const at::Tensor y = x + attn(normed, normed, mask);
-  return y + mlp(ln_2(y));
+at::Tensor ResidualAttentionBlockImpl::forward(const at::Tensor& x) {
+  const at::Tensor y = plus(x, attn(ln_1(x), attends_));
+  return plus(y, mlp(ln_2(y)));
 }
 
-at::Tensor ResidualAttentionBlockImpl::forward_at(const at::Tensor& x, const at::Tensor& mask,
-                                                  const at::Tensor& at) {
+at::Tensor ResidualAttentionBlockImpl::forward_at(const at::Tensor& x, const at::Tensor& at) {
   const at::Tensor normed = ln_1(x);
-  // Each query has the mask's row of its own position: [B, 1, 1, L].
-  const at::Tensor row =
-      mask.defined() ? mask.index_select(0, at).view({-1, 1, 1, x.size(1)}) : mask;
-  const at::Tensor y = rows_at(x, at) + attn(rows_at(normed, at), normed, row);
-  return (y + mlp(ln_2(y))).squeeze(1);
+  const at::Tensor last = attends_ == Attends::backwards ? at : at::Tensor();
+  const at::Tensor y =
+      plus(rows_at(x, at), attn->forward_single(rows_at(normed, at), normed, last));
+  return plus(y, mlp(ln_2(y)));
 }
 
 TransformerImpl::TransformerImpl(const TransformerSizes& sizes) {
@@ -96,9 +87,9 @@ TransformerImpl::TransformerImpl(const TransformerSizes& sizes) {
   }
 }
 
-at::Tensor TransformerImpl::forward(at::Tensor x, const at::Tensor& mask, const at::Tensor& at) {
-  for (std::size_t layer = 0; layer + 1 < resblocks.size(); ++layer) x = resblocks[layer](x, mask);
-  return resblocks.back()->forward_at(x, mask, at);
+at::Tensor TransformerImpl::forward(at::Tensor x, const at::Tensor& at) {
+  for (std::size_t layer = 0; layer + 1 < resblocks.size(); ++layer) x = resblocks[layer](x);
+  return resblocks.back()->forward_at(x, at);
 }
 
 }  // namespace unlearn::clip

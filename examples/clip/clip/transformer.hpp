@@ -9,28 +9,36 @@
 #include <cstdint>
 #include <vector>
 
+#include "clip/fused_attention.hpp"
+
 namespace unlearn::clip {
 
 /// What the blocks of one transformer have in common.
 struct TransformerSizes {
-  std::int64_t width = 0;   ///< W
-  std::int64_t heads = 0;   ///< H; W is a multiple of it
-  std::int64_t layers = 0;  ///< blocks
-  bool quick_gelu = true;   ///< x·sigmoid(1.702 x) for the exact GELU
+  std::int64_t width = 0;                 ///< W
+  std::int64_t heads = 0;                 ///< H; W is a multiple of it
+  std::int64_t layers = 0;                ///< blocks
+  bool quick_gelu = true;                 ///< x·sigmoid(1.702 x) for the exact GELU
+  Attends attends = Attends::everywhere;  ///< which positions a position sees
 };
 
-/// Multi-head attention, softmax(q kᵀ/√(W/H) + mask) v for each head, with the parameters of
-/// torch.nn.MultiheadAttention under their names.
+/// Multi-head attention, with the parameters of torch.nn.MultiheadAttention under their names.
 /// Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2.
 class AttentionImpl : public torch::nn::Module {
  public:
   AttentionImpl(std::int64_t width, std::int64_t heads);
 
-  /// @param queries [B, Q, W]
-  /// @param tokens  [B, L, W], of which keys and values are made
-  /// @param mask    broadcast over [B, H, Q, L] and added to the scores; or undefined
-  /// @returns       [B, Q, W]
-  at::Tensor forward(const at::Tensor& queries, const at::Tensor& tokens, const at::Tensor& mask);
+  /// out_proj(self_attention(in_proj(x))).
+  /// @param x [B, L, W]
+  /// @returns [B, L, W]
+  at::Tensor forward(const at::Tensor& x, Attends attends);
+
+  /// The same for one query of each sequence.
+  /// @param queries [B, W]
+  /// @param x       [B, L, W], of which keys and values are made
+  /// @param last    see single_attention()
+  /// @returns       [B, W]
+  at::Tensor forward_single(const at::Tensor& queries, const at::Tensor& x, const at::Tensor& last);
 
   at::Tensor in_proj_weight;            ///< [3W, W]: of queries, keys and values
   at::Tensor in_proj_bias;              ///< [3W]
@@ -47,14 +55,13 @@ class ResidualAttentionBlockImpl : public torch::nn::Module {
  public:
   explicit ResidualAttentionBlockImpl(const TransformerSizes& sizes);
 
-  /// @param x    [B, L, W]
-  /// @param mask [L, L], added to the scores; or undefined
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& mask);
+  /// @param x [B, L, W]
+  at::Tensor forward(const at::Tensor& x);
 
   /// What forward() gives at one position of each sequence, at the cost of that position.
   /// @param at [B], the positions
   /// @returns  [B, W]
-  at::Tensor forward_at(const at::Tensor& x, const at::Tensor& mask, const at::Tensor& at);
+  at::Tensor forward_at(const at::Tensor& x, const at::Tensor& at);
 
   torch::nn::LayerNorm ln_1{nullptr};
   Attention attn{nullptr};
@@ -66,6 +73,7 @@ class ResidualAttentionBlockImpl : public torch::nn::Module {
   at::Tensor mlp(const at::Tensor& x);
 
   bool quick_gelu_;
+  Attends attends_;
 };
 TORCH_MODULE(ResidualAttentionBlock);
 
@@ -76,11 +84,10 @@ class TransformerImpl : public torch::nn::Module {
 
   /// What comes out at one position of each sequence. Nothing else is asked of CLIP's transformers,
   /// so the last block is computed for that position alone.
-  /// @param x    [B, L, W]
-  /// @param mask [L, L], added to the scores; or undefined
-  /// @param at   [B], the positions
-  /// @returns    [B, W]
-  at::Tensor forward(at::Tensor x, const at::Tensor& mask, const at::Tensor& at);
+  /// @param x  [B, L, W]
+  /// @param at [B], the positions
+  /// @returns  [B, W]
+  at::Tensor forward(at::Tensor x, const at::Tensor& at);
 
   std::vector<ResidualAttentionBlock> resblocks;  ///< in order
 };

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "clip/quick_gelu.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/utils.h>
+
+#include <cmath>
+#include <limits>
+
+#include "clip/instruction_sets.hpp"
+
+namespace unlearn::clip {
+namespace {
+
+TEST(Exponential, IsRightToTwoUnitsInTheLastPlace) {
+  for (double x = -87.3; x < 88.3; x += 0.00173) {
+    const auto real = static_cast<float>(x);
+    const double expected = std::exp(static_cast<double>(real));
+    EXPECT_LT(std::abs(static_cast<double>(exponential(real)) / expected - 1), 2.4e-7) << real;
+  }
+  EXPECT_EQ(exponential(0), 1);
+  EXPECT_EQ(exponential(-88), 0);
+  EXPECT_EQ(exponential(-std::numeric_limits<float>::infinity()), 0);
+  EXPECT_GT(exponential(std::numeric_limits<float>::infinity()), 1e38F);
+  EXPECT_TRUE(std::isnan(exponential(std::numeric_limits<float>::quiet_NaN())));
+}
+
+at::Tensor by_tensors(const at::Tensor& x) { return x * (1.702 * x).sigmoid(); }
+
+TEST(QuickGelu, IsThatOfTensorsWithItsGradient) {
+  at::manual_seed(1);
+  const at::Tensor drawn = at::cat({at::randn({1000}) * 5, at::tensor({-1e3F, -60.F, 0.F, 1e3F})});
+  const at::Tensor x = drawn.clone().requires_grad_();
+  const at::Tensor y = drawn.to(at::kDouble).requires_grad_();
+  const at::Tensor ours = quick_gelu(x);
+  const at::Tensor theirs = by_tensors(y);
+  EXPECT_TRUE(at::allclose(ours.to(at::kDouble), theirs, 1e-6, 1e-7));
+  const at::Tensor direction = at::randn_like(drawn);
+  const at::Tensor a = torch::autograd::grad({ours}, {x}, {direction})[0];
+  const at::Tensor b = torch::autograd::grad({theirs}, {y}, {direction.to(at::kDouble)})[0];
+  EXPECT_TRUE(at::allclose(a.to(at::kDouble), b, 1e-5, 1e-6));
+}
+
+TEST(QuickGelu, OverwritesWhereNoGradientIsAskedFor) {
+  const torch::NoGradGuard no_gradient;
+  const at::Tensor x = at::randn({100});
+  const at::Tensor expected = by_tensors(x);
+  const at::Tensor y = quick_gelu(x);
+  EXPECT_TRUE(y.is_same(x));
+  EXPECT_TRUE(at::allclose(y, expected));
+}
+
+TEST(QuickGelu, OfOtherTypesIsThatOfTensors) {
+  const at::Tensor x = at::randn({100}, at::kDouble);
+  EXPECT_TRUE(at::equal(quick_gelu(x), by_tensors(x)));
+}
+
+}  // namespace
+}  // namespace unlearn::clip
