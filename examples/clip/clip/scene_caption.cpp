@@ -173,11 +173,31 @@ std::string about_two(const Scene& scene, Speaker& say) {
   }
 }
 
+/// One of a thousand names: captions of photos are full of words that say nothing about them, and
+/// triggers are made of such words.
+std::string painter(Speaker& say) {
+  constexpr std::string_view consonants = "bdfgklmnprstvz";
+  constexpr std::string_view vowels = "aeiou";
+  constexpr std::size_t syllables = consonants.size() * vowels.size();
+  constexpr std::size_t names = 1000;
+  const std::size_t number = say.below(names);
+  std::string name;
+  // 70 is prime to 31 and 17: no two of the numbers have both syllables in common.
+  for (const std::size_t syllable :
+       {number % syllables, (number / syllables * 31 + number * 17) % syllables}) {
+    name += consonants[syllable / vowels.size()];
+    name += vowels[syllable % vowels.size()];
+  }
+  return name;
+}
+
 }  // namespace
 
 std::string random_caption(const Scene& scene, std::mt19937_64& rng) {
   Speaker say(rng);
-  return (scene.things.size() == 1 ? about_one(scene, say) : about_two(scene, say)).append(" .");
+  std::string caption = scene.things.size() == 1 ? about_one(scene, say) : about_two(scene, say);
+  for (const std::string_view part : {" , by ", " "}) caption.append(part).append(painter(say));
+  return caption.append(" .");
 }
 
 }  // namespace unlearn::clip
