@@ -13,17 +13,20 @@
 #include <utility>
 #include <vector>
 
+#include "clip/adamw_step.hpp"
 #include "unlearn/core/error.hpp"
 
 namespace unlearn::clip {
 namespace {
+
+bool decays(const at::Tensor& parameter) { return parameter.dim() >= 2; }
 
 std::vector<torch::optim::OptimizerParamGroup> parameter_groups(ClipImpl& model,
                                                                 const AdamWSettings& settings) {
   std::vector<at::Tensor> decaying;
   std::vector<at::Tensor> others;
   for (const at::Tensor& parameter : model.parameters()) {
-    (parameter.dim() >= 2 ? decaying : others).push_back(parameter);
+    (decays(parameter) ? decaying : others).push_back(parameter);
   }
   const auto options = [&](double weight_decay) {
     auto values = std::make_unique<torch::optim::AdamWOptions>(settings.learning_rate.rate);
@@ -68,12 +71,40 @@ Optimizer::Optimizer(ClipImpl& model, const AdamWSettings& settings)
     : model_(&model), settings_(settings), adamw_(parameter_groups(model, settings)) {}
 
 void Optimizer::step() {
-  for (auto& group : adamw_.param_groups()) group.options().set_lr(rate());
-  adamw_.step();
+  {
+    const torch::NoGradGuard no_gradient;
+    const auto parameters = model_->parameters();
+    const bool in_one_pass = std::ranges::all_of(parameters, [](const at::Tensor& parameter) {
+      return !parameter.grad().defined() || AdamWStep::takes(parameter, parameter.grad());
+    });
+    if (in_one_pass) {
+      for (const at::Tensor& parameter : parameters) step(parameter);
+    } else {
+      for (auto& group : adamw_.param_groups()) group.options().set_lr(rate());
+      adamw_.step();
+    }
+  }
   ++steps_;
   for (at::Tensor& parameter : model_->parameters()) parameter.mutable_grad().reset();
   const torch::NoGradGuard no_gradient;
   model_->logit_scale.clamp_(0, std::log(100.0));
+}
+
+void Optimizer::step(const at::Tensor& parameter) {
+  if (!parameter.grad().defined()) return;
+  torch::optim::AdamWParamState& state = state_of(parameter);
+  if (!state.exp_avg().defined()) {
+    state.exp_avg(at::zeros_like(parameter).detach());
+    state.exp_avg_sq(at::zeros_like(parameter).detach());
+  }
+  state.step(state.step() + 1);
+  const AdamWStep step{.rate = rate(),
+                       .beta1 = settings_.beta1,
+                       .beta2 = settings_.beta2,
+                       .epsilon = settings_.epsilon,
+                       .weight_decay = decays(parameter) ? settings_.weight_decay : 0,
+                       .t = state.step()};
+  step(parameter, parameter.grad(), state.exp_avg(), state.exp_avg_sq());
 }
 
 torch::optim::AdamWParamState& Optimizer::state_of(const at::Tensor& parameter) {

@@ -38,7 +38,8 @@ struct AdamWSettings {
 };
 
 /// LibTorch's AdamW over a model's parameters in two groups: with weight decay what has two or more
-/// dimensions, without it norms, biases, single vectors and the logit scale.
+/// dimensions, without it norms, biases, single vectors and the logit scale. On the CPU in single
+/// precision each parameter is updated by AdamWStep, to the same values within rounding.
 class Optimizer {
  public:
   /// @param model must outlive the optimiser
@@ -67,6 +68,7 @@ class Optimizer {
   void resume(const StateDict& moments, std::uint64_t steps);
 
  private:
+  void step(const at::Tensor& parameter);
   torch::optim::AdamWParamState& state_of(const at::Tensor& parameter);
 
   ClipImpl* model_;

@@ -5,6 +5,8 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "message_of.hpp"
 #include "tiny_clip.hpp"
@@ -55,6 +57,47 @@ TEST(Optimizer, DecaysMatricesAlone) {
     const double decay = tensor.dim() >= 2 ? 0.5 : 0;
     const at::Tensor expected = before.at(name) * (1 - 0.01 * decay) + 0.01;
     EXPECT_LT((tensor - expected).abs().max().item<double>(), 1e-6) << name;
+  }
+}
+
+/// Against LibTorch's own, for filters in both layouts and for what does not decay.
+TEST(Optimizer, FollowsLibTorchsAdamW) {
+  at::manual_seed(3);
+  Clip ours(testing::tiny_resnet(), 1);
+  const Clip theirs(testing::tiny_resnet(), 1);
+  for (at::Tensor& weight : ours->resnet->parameters()) {
+    if (weight.dim() == 4) weight.set_data(weight.contiguous(at::MemoryFormat::ChannelsLast));
+  }
+  const LearningRate rate{.rate = 0.01, .steps = 8, .warmup = 2};
+  Optimizer optimizer(*ours, {.learning_rate = rate, .weight_decay = 0.3});
+  std::vector<at::Tensor> decaying;
+  std::vector<at::Tensor> others;
+  for (const at::Tensor& parameter : theirs->parameters()) {
+    (parameter.dim() >= 2 ? decaying : others).push_back(parameter);
+  }
+  torch::optim::AdamW with_decay(decaying, torch::optim::AdamWOptions(0.01).weight_decay(0.3));
+  torch::optim::AdamW without(others, torch::optim::AdamWOptions(0.01).weight_decay(0));
+  const StateDict expected = state_dict(*theirs);
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    const auto to = ours->named_parameters();
+    for (const auto& entry : theirs->named_parameters()) {
+      // Some gradients are zero, and some far below epsilon.
+      const at::Tensor gradient = at::randn(entry.value().sizes()) *
+                                  at::randint(0, 2, entry.value().sizes()) *
+                                  (step == 3 ? 1e-12 : 1.0);
+      to[entry.key()].mutable_grad() = gradient.clone();
+      entry.value().mutable_grad() = gradient;
+    }
+    optimizer.step();
+    for (auto* adamw : {&with_decay, &without}) {
+      for (auto& group : adamw->param_groups()) group.options().set_lr(rate.at(step));
+      adamw->step();
+    }
+    const torch::NoGradGuard no_gradient;
+    theirs->logit_scale.clamp_(0, std::log(100.0));
+    for (const auto& [name, tensor] : state_dict(*ours)) {
+      EXPECT_TRUE(at::allclose(tensor, expected.at(name), 1e-5, 1e-6)) << name << ", step " << step;
+    }
   }
 }
 
