@@ -93,6 +93,25 @@ struct SavedModel : LearningModel {
 static_assert(unlearn::Checkpointable<SavedModel>);
 // [/checkpointable]
 
+// [token-ranker]
+/// A model that leaves the ranking to the search, and counts how often it was asked.
+struct RankingModel : SavedModel {
+  int asked = 0;
+
+  void rank_tokens(View<const float, 2> gradients, const unlearn::TokenFilter& filter,
+                   View<Token, 2> tokens, View<float, 2> scores) {
+    ++asked;
+    const std::size_t rows = gradients.extent(0);
+    const auto found = unlearn::HotFlipCandidateSearch{.candidates = tokens.extent(1), .spares = 0}(
+        unlearn::sequential, View<const float, 3>(gradients.data(), {rows, 1, table.columns}),
+        table, filter);
+    std::ranges::copy(found.tokens().flat(), tokens.flat().begin());
+    std::ranges::copy(found.scores().flat(), scores.flat().begin());
+  }
+};
+static_assert(unlearn::TokenRanker<RankingModel>);
+// [/token-ranker]
+
 // [pair-source]
 /// Twenty signals that are computed when they are asked for.
 struct Ramps {
@@ -287,7 +306,7 @@ int main() {
   std::normal_distribution<float> normal;
   Tensor table{.numbers = std::vector<float>(12 * 4), .rows = 12, .columns = 4};
   for (float& number : table.numbers) number = normal(rng);
-  SavedModel model{{{table}}};
+  RankingModel model{{{{table}}}};
   Ramps pairs;
 
   // [composition]
@@ -306,6 +325,7 @@ int main() {
   std::printf("%s, %d batches, loss %.3f\n", to_string(result.stop).data(), count.seen,
               result.loss);
   check(result.stop == unlearn::StopReason::round_limit, "both rounds were run");
+  check(model.asked == 2 * 2, "a batch of triggers asks the model once");
   check(count.seen == 2 * (5 + 2 + 2), "surrogate steps, trigger batches and noise batches");
   for (const auto& [group, noise] : state.noise.rows) {
     check(std::ranges::all_of(noise, [](float x) { return x >= 0 && x <= 0.05F; }), "in the ball");

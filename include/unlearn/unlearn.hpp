@@ -34,6 +34,7 @@
 #include "unlearn/trigger/full_loss_scoring.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 #include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"  // a model that ranks tokens itself
 #include "unlearn/trigger/token_sequences.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/noise/noise_store.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
 
 namespace unlearn {
 namespace {
@@ -104,6 +106,22 @@ struct MinimalLearner : MinimalEncoder {
   }
   void save(std::ostream& out) { out << steps; }
   void load(std::istream& in) { in >> steps; }
+};
+
+/// The least that a TokenRanker is: it knows one token, and is not const.
+struct MinimalRanker : MinimalEncoder {
+  using MinimalEncoder::MinimalEncoder;
+  int asked = 0;
+  void rank_tokens(View<const float, 2> /*gradients*/, const TokenFilter& /*filter*/,
+                   View<Token, 2> tokens, View<float, 2> scores) {
+    ++asked;
+    std::ranges::fill(tokens.flat(), no_token);
+    std::ranges::fill(scores.flat(), std::numeric_limits<float>::infinity());
+    for (std::size_t r = 0; r < tokens.extent(0); ++r) {
+      tokens[r][0] = 2;
+      scores[r][0] = 0;
+    }
+  }
 };
 
 /// The least that a PairSource is; its captions stay valid until the next call, and no longer.
@@ -211,6 +229,7 @@ static_assert(DualEncoder<MinimalEncoder, PixelBatch, InfoNce>);
 static_assert(DualEncoder<MinimalEncoder, PixelBatch, MinimalLoss>);
 static_assert(Trainable<MinimalLearner, PixelBatch> && !Trainable<MinimalEncoder, PixelBatch>);
 static_assert(Checkpointable<MinimalLearner> && !Checkpointable<MinimalEncoder>);
+static_assert(TokenRanker<MinimalRanker> && !TokenRanker<MinimalEncoder>);
 static_assert(PairSource<MinimalPairs>);
 static_assert(NoiseStore<MinimalStore>);
 static_assert(ContrastiveLoss<MinimalLoss>);
@@ -243,6 +262,7 @@ void run_on_archetypes(std::size_t surrogate_steps) {
 TEST(MultiStepMinimizer, AsksNoMoreOfItsPartnersThanTheirConceptsSay) {
   run_on_archetypes<MinimalEncoder>(0);
   run_on_archetypes<MinimalLearner>(3);
+  run_on_archetypes<MinimalRanker>(0);
 }
 
 // --- What lacks one requirement ------------------------------------------------------------------
@@ -311,6 +331,18 @@ static_assert(!is_encoder<NoTextGradient> && !is_encoder<TextGradientOfRankTwo>)
 static_assert(!is_encoder<NoTable> && !is_encoder<TableInDouble>);
 static_assert(!is_encoder<NoScale> && !is_encoder<ScaleAsMatrix>);
 static_assert(!is_encoder<const MinimalEncoder>, "its functions are not const");
+
+struct RanksWithoutScores {
+  void rank_tokens(View<const float, 2>, const TokenFilter&, View<Token, 2>);
+};
+struct RanksForOneRow {
+  void rank_tokens(View<const float, 1>, const TokenFilter&, View<Token, 1>, View<float, 1>);
+};
+struct RanksWithoutFilter {
+  void rank_tokens(View<const float, 2>, View<Token, 2>, View<float, 2>);
+};
+static_assert(!TokenRanker<RanksWithoutScores> && !TokenRanker<RanksForOneRow> &&
+              !TokenRanker<RanksWithoutFilter> && !TokenRanker<const MinimalRanker>);
 
 struct FitsWithoutAnswer {
   void fit(const PixelBatch&, const TokenBatch&);

@@ -372,6 +372,43 @@ TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
   });
 }
 
+// --- A ranker of one's own ---------------------------------------------------------------------
+
+/// Ranks by the reference, and keeps the last shape it was asked for.
+struct SortingRanker {
+  const Problem* problem;
+  std::array<std::size_t, 2> asked{};
+
+  void rank_tokens(View<const float, 2> gradients, const TokenFilter& filter, View<Token, 2> tokens,
+                   View<float, 2> scores) {
+    EXPECT_EQ(gradients.extent(0), problem->rows());
+    asked = tokens.extents();
+    const auto best = reference(*problem, tokens.extent(1),
+                                [&](std::size_t, Token token) { return filter.allows(token); });
+    std::ranges::copy(best.tokens().flat(), tokens.flat().begin());
+    std::ranges::copy(best.scores().flat(), scores.flat().begin());
+  }
+};
+
+TEST(HotFlipCandidateSearch, TakesTheRankingOfAnother) {
+  SplitMix64 rng(8);
+  const Problem problem =
+      exact_problem(rng, {.samples = 3, .positions = 4, .width = 6, .vocabulary = 300});
+  TokenFilter filter(300);
+  filter.deny(std::vector<Token>{3, 7, 20});
+  const auto hook = [](std::size_t sample, std::size_t position, Token token) {
+    return (7 * sample + 3 * position + static_cast<std::size_t>(token)) % 4 != 0;
+  };
+  const HotFlipCandidateSearch search{.candidates = 9, .spares = 11};
+  SortingRanker ranker{.problem = &problem};
+  const TriggerCandidates found = search(ranker, problem.gradients(), filter, hook);
+  const TriggerCandidates expected =
+      search(parallel, problem.gradients(), problem.embeddings(), filter, hook);
+  EXPECT_THAT(ranker.asked, ElementsAre(12, 20));
+  EXPECT_EQ(tokens_of(found), tokens_of(expected));
+  EXPECT_EQ(scores_of(found), scores_of(expected));
+}
+
 // --- What is not finite --------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {

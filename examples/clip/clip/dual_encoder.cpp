@@ -28,6 +28,7 @@
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/detail/file.hpp"
+#include "unlearn/trigger/hotflip_candidate_search.hpp"
 
 namespace unlearn::clip {
 namespace {
@@ -366,6 +367,27 @@ View<const float, 2> DualEncoder::token_embeddings() {
   return view_of<const float, 2>(table_);
 }
 
+void DualEncoder::forget_table() {
+  screen_.reset();
+  table_.reset();
+}
+
+void DualEncoder::rank_tokens(View<const float, 2> gradients, const TokenFilter& filter,
+                              View<Token, 2> tokens, View<float, 2> scores) {
+  const View<const float, 2> table = token_embeddings();
+  if (TokenScreen::available() && TokenScreen::takes(table)) {
+    if (!screen_) screen_.emplace(table);
+    screen_->rank_tokens(gradients, filter, tokens, scores);
+    return;
+  }
+  const View<const float, 3> rows(gradients.data(), {gradients.extent(0), 1, gradients.extent(1)});
+  const TriggerCandidates found =
+      HotFlipCandidateSearch{.candidates = tokens.extent(1), .spares = 0}(
+          Parallel{.threads = static_cast<unsigned>(at::get_num_threads())}, rows, table, filter);
+  std::ranges::copy(found.tokens().flat(), tokens.flat().begin());
+  std::ranges::copy(found.scores().flat(), scores.flat().begin());
+}
+
 double DualEncoder::logit_scale() { return std::exp(model_->logit_scale.item<double>()); }
 
 at::Tensor DualEncoder::embed_texts_by_length(const TokenBatch& texts) {
@@ -401,7 +423,7 @@ double DualEncoder::fit_step(const at::Tensor& pixels, const TokenBatch& texts) 
                             {to_device(as_tensor(loss.grad_a)), to_device(as_tensor(loss.grad_b))});
   model_->logit_scale.mutable_grad() = at::full_like(model_->logit_scale, loss.grad_log_scale);
   optimizer_.step();
-  table_.reset();
+  forget_table();
   return loss.value;
 }
 
@@ -441,7 +463,7 @@ void DualEncoder::load(std::istream& in) {
     throw FileError(source + ", " + error.what());
   }
   assign_weights(*model_, weights, source);
-  table_.reset();
+  forget_table();
 }
 
 }  // namespace unlearn::clip

@@ -15,10 +15,13 @@
 #include "clip/micro_batches.hpp"
 #include "clip/model.hpp"
 #include "clip/optimizer.hpp"
+#include "clip/token_screen.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/interop/torch.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
 
 namespace unlearn::clip {
 
@@ -114,6 +117,11 @@ class DualEncoder {
   /// [V, W]; valid until the next `fit` or `load`.
   [[nodiscard]] View<const float, 2> token_embeddings();
 
+  /// See TokenRanker: by a TokenScreen where the processor has one, else by the library's product.
+  /// The screen is made at the first call after a `fit` or `load`.
+  void rank_tokens(View<const float, 2> gradients, const TokenFilter& filter, View<Token, 2> tokens,
+                   View<float, 2> scores);
+
   /// exp(s).
   [[nodiscard]] double logit_scale();
 
@@ -177,6 +185,7 @@ class DualEncoder {
   void picture_gradient(std::size_t count, PicturesAt pictures, PullTensor pull,
                         View<float, 2> gradient);
   void token_gradient(const TokenBatch& texts, PullTensor pull, View<float, 3> gradient);
+  void forget_table();
   double fit_step(const at::Tensor& pixels, const TokenBatch& texts);
 
   [[nodiscard]] at::Tensor embed_pictures(const at::Tensor& pixels);
@@ -189,6 +198,7 @@ class DualEncoder {
   at::Tensor scale_;  // [3]: normalised = x·scale + shift, x in [0, 1]
   at::Tensor shift_;  // [3]
   at::Tensor table_;  // the token embeddings on the CPU, where the model is elsewhere
+  std::optional<TokenScreen> screen_;  // of table_
   std::size_t pictures_per_pass_;
   std::size_t pictures_per_gradient_;
   std::size_t tokens_per_pass_;
@@ -199,6 +209,7 @@ static_assert(unlearn::DualEncoder<DualEncoder, PixelBatch, InfoNce>);
 static_assert(unlearn::DualEncoder<DualEncoder, FloatBatch, InfoNce>);
 static_assert(Trainable<DualEncoder, PixelBatch>);
 static_assert(Checkpointable<DualEncoder>);
+static_assert(TokenRanker<DualEncoder>);
 
 /// Lets LibTorch use as many threads as there are cores, or `threads`; Debian's starts with one.
 /// Call it once, before any other use of LibTorch.

@@ -19,11 +19,9 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/interop/eigen.hpp"
 #include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
 
 namespace unlearn {
-
-/// Stands where a row has fewer candidates than were asked for.
-inline constexpr Token no_token = -1;
 
 /// For each sample and trigger position, the tokens that promise to lower the loss most.
 class TriggerCandidates {
@@ -160,13 +158,49 @@ struct HotFlipCandidateSearch {
     const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
 
     detail::TopTokens best = rank(policy, rows, embeddings, filter);
+    return chosen({samples, positions}, accept,
+                  [&](std::size_t r, std::size_t rank) { return best.row(r)[rank]; });
+  }
+
+  /// The same, where `ranker` ranks the tokens.
+  /// @throws InvalidArgument when k is 0, and what the ranker throws.
+  template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
+  [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
+                                             const TokenFilter& filter, Hook accept = {}) const {
+    detail::require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
+    const std::array<std::size_t, 2> extents{gradients.extent(0), gradients.extent(1)};
+    const std::size_t rows = extents[0] * extents[1];
+    const std::size_t depth = candidates + spares;
+    std::vector<Token> tokens(rows * depth, no_token);
+    std::vector<float> scores(rows * depth, std::numeric_limits<float>::infinity());
+    if (rows > 0) {
+      ranker.rank_tokens(View<const float, 2>(gradients.data(), {rows, gradients.extent(2)}),
+                         filter, View<Token, 2>(tokens.data(), {rows, depth}),
+                         View<float, 2>(scores.data(), {rows, depth}));
+    }
+    return chosen(extents, accept, [&](std::size_t r, std::size_t rank) {
+      return detail::ScoredToken{.score = scores[r * depth + rank],
+                                 .token = tokens[r * depth + rank]};
+    });
+  }
+
+ private:
+  static constexpr std::size_t block_tokens = 1024;
+
+  /// The first k of each row that the hook accepts.
+  /// @param ranked ranked(row, rank)
+  template <class Hook, class Ranked>
+  [[nodiscard]] TriggerCandidates chosen(std::array<std::size_t, 2> extents, Hook& accept,
+                                         const Ranked& ranked) const {
+    const auto [samples, positions] = extents;
     TriggerCandidates result(samples, positions, candidates);
-    for (std::size_t r = 0; r < rows.extent(0); ++r) {
+    for (std::size_t r = 0; r < samples * positions; ++r) {
       const std::size_t sample = r / positions;
       const std::size_t position = r % positions;
       std::size_t kept = 0;
-      for (const detail::ScoredToken& entry : best.row(r)) {
-        if (kept == candidates || entry.token == no_token) break;
+      for (std::size_t rank = 0; rank < candidates + spares && kept < candidates; ++rank) {
+        const detail::ScoredToken entry = ranked(r, rank);
+        if (entry.token == no_token) break;
         if (!accept(sample, position, entry.token)) continue;
         result.tokens()[sample][position][kept] = entry.token;
         result.scores()[sample][position][kept] = entry.score;
@@ -175,9 +209,6 @@ struct HotFlipCandidateSearch {
     }
     return result;
   }
-
- private:
-  static constexpr std::size_t block_tokens = 1024;
 
   // Templates, so that a program compiles Eigen's product only where it searches.
   template <class T>

@@ -23,6 +23,7 @@
 #include "unlearn/trigger/contrast_scorer.hpp"
 #include "unlearn/trigger/full_loss_scoring.hpp"
 #include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
 
 namespace unlearn::detail {
@@ -75,10 +76,9 @@ class TriggerStage {
       return legal(static_cast<Index>(group), std::span<const Token>(changed));
     };
     const TriggerCandidates candidates =
-        mem_->search(mem_->execution,
-                     View<const float, 3>(
-                         gradient, {groups.groups.size(), length, token_embeddings().extent(1)}),
-                     token_embeddings(), filter_, worth_a_try);
+        proposed(View<const float, 3>(gradient,
+                                      {groups.groups.size(), length, token_embeddings().extent(1)}),
+                 worth_a_try);
 
     ContrastScorer scorer(*model_, mem_->placement, texts,
                           scoring(signals, model_->encode_texts(batch)), mem_->encode_rows);
@@ -91,6 +91,16 @@ class TriggerStage {
 
  private:
   [[nodiscard]] View<const float, 2> token_embeddings() { return model_->token_embeddings(); }
+
+  /// By the model itself where it can.
+  template <class Hook>
+  [[nodiscard]] TriggerCandidates proposed(View<const float, 3> gradient, const Hook& accept) {
+    if constexpr (TokenRanker<Model>) {
+      return mem_->search(*model_, gradient, filter_, accept);
+    } else {
+      return mem_->search(mem_->execution, gradient, token_embeddings(), filter_, accept);
+    }
+  }
 
   [[nodiscard]] static std::span<const Token> trigger_of(const MatrixOf<Token>& triggers,
                                                          std::size_t group) {
