@@ -61,7 +61,8 @@ double seconds_since(Clock::time_point begin) {
 /// A folder of the machine's that is removed in the end.
 class ScratchFolder {
  public:
-  ScratchFolder() : path_(fs::temp_directory_path() / ("unlearn-bench-" + std::to_string(getpid()))) {
+  ScratchFolder()
+      : path_(fs::temp_directory_path() / ("unlearn-bench-" + std::to_string(getpid()))) {
     fs::create_directories(path_);
   }
   ScratchFolder(const ScratchFolder&) = delete;
@@ -92,16 +93,16 @@ struct Task {
   clip::ClipConfig config;
 
   static Task load(const std::string& folder) {
-    clip::CaptionSet set = clip::select_split(clip::read_captions(folder + "/captions.csv"),
-                                              "train", "captions.csv");
+    clip::CaptionSet set =
+        clip::select_split(clip::read_captions(folder + "/captions.csv"), "train", "captions.csv");
     auto tokenizer = clip::WordTokenizer::learn(set.captions, 20'000);
     std::vector<std::string> paths;
     for (const std::string& image : set.images) paths.push_back(folder + "/images/" + image);
     clip::ClipConfig config = clip::named_config("rn-small");
     config.vocab_size = static_cast<std::int64_t>(tokenizer.vocabulary());
-    clip::PicturePairs pairs(
-        paths, set.image_of_row, clip::tokens_of(set, tokenizer, 77 - trigger_length),
-        {.size = static_cast<std::size_t>(config.image_resolution)});
+    clip::PicturePairs pairs(paths, set.image_of_row,
+                             clip::tokens_of(set, tokenizer, 77 - trigger_length),
+                             {.size = static_cast<std::size_t>(config.image_resolution)});
     return {std::move(set), std::move(tokenizer), std::move(pairs), config};
   }
 
@@ -248,8 +249,8 @@ class Reference {
       at::Tensor shuffled = texts.index_select(0, at::tensor(order));
       shuffled.narrow(1, 1, trigger_length).copy_(texts.narrow(1, 1, trigger_length));
       const at::Tensor delta = noise.detach().requires_grad_();
-      const at::Tensor loss = plain_loss(model_, model_->encode_images(clean + delta),
-                                         model_->encode_texts(shuffled));
+      const at::Tensor loss =
+          plain_loss(model_, model_->encode_images(clean + delta), model_->encode_texts(shuffled));
       const at::Tensor gradient = torch::autograd::grad({loss}, {delta})[0];
       const torch::NoGradGuard no_gradient;
       const at::Tensor direction = gradient.sign();
@@ -288,8 +289,8 @@ double protection_loss(clip::DualEncoder& encoder, const Task& task,
     const auto images = encoder.encode_signals(
         unlearn::PixelBatch{.clean = View<const std::uint8_t, 2>(pixels, extents),
                             .noise = View<const std::int8_t, 2>(noise, extents)});
-    sum += unlearn::info_nce(images, encoder.encode_texts(texts.batch()), encoder.logit_scale())
-               .value;
+    sum +=
+        unlearn::info_nce(images, encoder.encode_texts(texts.batch()), encoder.logit_scale()).value;
   }
   return sum / (static_cast<double>(rows) / batch);
 }
@@ -334,7 +335,8 @@ void against_reference(benchmark::State& bench) {
 /// Runs the tool. @returns the manifest that it leaves in `out`
 nlohmann::json run(const std::vector<std::string>& arguments, const std::string& out) {
   std::vector<char*> words;
-  for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : arguments)
+    words.push_back(const_cast<char*>(argument.c_str()));
   words.push_back(nullptr);
   pid_t child = 0;
   int status = 0;
@@ -349,8 +351,15 @@ nlohmann::json run(const std::vector<std::string>& arguments, const std::string&
 /// `unlearn protect`, beside this program's folder.
 std::vector<std::string> protect(const std::string& pairs, const std::string& out) {
   const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
-  return {(here.parent_path() / "examples/clip/unlearn").string(), "protect", "--pairs", pairs,
-          "--out", out, "--vocab", "words", "--quiet"};
+  return {(here.parent_path() / "examples/clip/unlearn").string(),
+          "protect",
+          "--pairs",
+          pairs,
+          "--out",
+          out,
+          "--vocab",
+          "words",
+          "--quiet"};
 }
 
 void memory(benchmark::State& bench) {
@@ -359,8 +368,8 @@ void memory(benchmark::State& bench) {
     const auto peak = [&](std::size_t pictures) {
       const std::string out = scratch.file("out-" + std::to_string(pictures));
       std::vector<std::string> command = protect(draw(scratch, pictures), out);
-      for (const char* const word : {"--rounds", "1", "--surrogate-steps", "2", "--noise-steps", "1",
-                                     "--trigger-length", "1", "--candidates", "1"}) {
+      for (const char* const word : {"--rounds", "1", "--surrogate-steps", "2", "--noise-steps",
+                                     "1", "--trigger-length", "1", "--candidates", "1"}) {
         command.emplace_back(word);
       }
       return run(command, out).at("peak_megabytes").get<double>();

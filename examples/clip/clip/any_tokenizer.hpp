@@ -25,8 +25,10 @@ class AnyTokenizer {
   }
 
  public:
-  AnyTokenizer(BpeTokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}   // NOLINT(*-explicit-*)
-  AnyTokenizer(WordTokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}  // NOLINT(*-explicit-*)
+  AnyTokenizer(BpeTokenizer tokenizer)
+      : tokenizer_(std::move(tokenizer)) {}  // NOLINT(*-explicit-*)
+  AnyTokenizer(WordTokenizer tokenizer)
+      : tokenizer_(std::move(tokenizer)) {}  // NOLINT(*-explicit-*)
 
   /// Reads CLIP's merge list, plain or gzipped, or what WordTokenizer::save() wrote: a JSON object.
   /// @throws FileError when it is neither

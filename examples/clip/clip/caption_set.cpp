@@ -47,9 +47,9 @@ CaptionSet select_split(std::span<const CaptionRow> rows, const std::string& spl
     for (const std::string& name : splits) {
       there.append(there.empty() ? "" : ", ").append(name.empty() ? "rows without a split" : name);
     }
-    throw InvalidArgument(detail::expectation("captions of the split '" + split + "' in '" + file + "'",
-                                              "at least 1",
-                                              there.empty() ? "no row at all" : "only: " + there));
+    throw InvalidArgument(
+        detail::expectation("captions of the split '" + split + "' in '" + file + "'", "at least 1",
+                            there.empty() ? "no row at all" : "only: " + there));
   }
   return selected.take();
 }
@@ -61,10 +61,9 @@ CaptionSet picture_by_picture(const CaptionSet& set) {
   std::vector<std::size_t> counts(set.images.size());
   for (const Index image : set.image_of_row) ++counts[image];
   for (std::size_t image = 0; image < counts.size(); ++image) {
-    detail::require(counts[image] == counts[0],
-                    "captions of '" + set.images[image] + "', evaluated by rank",
-                    "as many as '" + set.images[0] + "' has, " + std::to_string(counts[0]),
-                    counts[image]);
+    detail::require(
+        counts[image] == counts[0], "captions of '" + set.images[image] + "', evaluated by rank",
+        "as many as '" + set.images[0] + "' has, " + std::to_string(counts[0]), counts[image]);
   }
   Collector sorted;
   for (const std::size_t row : order) {

@@ -10,8 +10,8 @@ namespace unlearn::clip {
 
 /// A published picture, as the manifest of its folder has it.
 struct ManifestPicture {
-  std::string file{};           ///< relative to the protected folder, within images/
-  std::string sha256{};         ///< of the file
+  std::string file{};    ///< relative to the protected folder, within images/
+  std::string sha256{};  ///< of the file
   /// Relative to the folder of the clean pictures; of several published ones where each caption
   /// has a noise of its own.
   std::string source{};

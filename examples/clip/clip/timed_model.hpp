@@ -10,6 +10,8 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
 
 namespace unlearn::clip {
 
@@ -44,6 +46,13 @@ class TimedModel {
   void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> gradient) {
     const Measure measure(*this);
     model_->text_gradient(texts, pull, gradient);
+  }
+  void rank_tokens(View<const float, 2> gradients, const TokenFilter& filter, View<Token, 2> tokens,
+                   View<float, 2> scores)
+    requires TokenRanker<Model>
+  {
+    const Measure measure(*this);
+    model_->rank_tokens(gradients, filter, tokens, scores);
   }
   [[nodiscard]] View<const float, 2> token_embeddings() { return model_->token_embeddings(); }
   [[nodiscard]] double logit_scale() { return model_->logit_scale(); }

@@ -52,10 +52,9 @@ Retrieval of_model(const EvaluateOptions& options) {
   detail::require(options.vocab != "words", "--vocab of a trained model",
                   "the file that it was trained with", "words");
   const clip::AnyTokenizer tokenizer = make_tokenizer(options.vocab, {});
-  clip::Clip model =
-      make_model({.weights = options.weights, .vocabulary = tokenizer.vocabulary()});
-  clip::PicturePairs pairs = evaluation_pairs(options.pairs, options.split, tokenizer,
-                                              model->config(), options.threads);
+  clip::Clip model = make_model({.weights = options.weights, .vocabulary = tokenizer.vocabulary()});
+  clip::PicturePairs pairs =
+      evaluation_pairs(options.pairs, options.split, tokenizer, model->config(), options.threads);
   clip::DualEncoder encoder(model, {.device = at::Device(options.device)});
   return clip::evaluate(encoder, pairs, options.k);
 }
@@ -94,8 +93,7 @@ void add_evaluate(CLI::App& app) {
       "evaluate", "Measures retrieval: of a model on pairs, or of embeddings from anywhere");
   const std::string of_model = "A model";
   CLI::Option* const weights =
-      command
-          ->add_option("--weights", options->weights, "Safetensors, or OpenAI's .pt")
+      command->add_option("--weights", options->weights, "Safetensors, or OpenAI's .pt")
           ->check(CLI::ExistingFile)
           ->group(of_model);
   add_pairs_options(*command, options->pairs);
@@ -112,13 +110,12 @@ void add_evaluate(CLI::App& app) {
       ->group(of_model);
 
   const std::string of_embeddings = "Embeddings";
-  CLI::Option* const images =
-      command
-          ->add_option("--image-embeddings", options->image_embeddings,
-                       ".npy, float32 [images, D], normalised or not")
-          ->check(CLI::ExistingFile)
-          ->excludes(weights)
-          ->group(of_embeddings);
+  CLI::Option* const images = command
+                                  ->add_option("--image-embeddings", options->image_embeddings,
+                                               ".npy, float32 [images, D], normalised or not")
+                                  ->check(CLI::ExistingFile)
+                                  ->excludes(weights)
+                                  ->group(of_embeddings);
   CLI::Option* const texts = command
                                  ->add_option("--text-embeddings", options->text_embeddings,
                                               ".npy, float32 [images x captions, D], each image's "

@@ -41,9 +41,9 @@ OutputFolder::OutputFolder(std::string path, std::string done_file, const nlohma
   complete_ = fs::exists(file(done_file_));
   const bool begun = complete_ || fs::exists(record);
   if (begun && !resume) {
-    throw FileError(detail::expectation(
-        name, "another folder, or --resume to go on with the run in this one",
-        complete_ ? "a complete run" : "an unfinished run"));
+    throw FileError(
+        detail::expectation(name, "another folder, or --resume to go on with the run in this one",
+                            complete_ ? "a complete run" : "an unfinished run"));
   }
   if (!begun) {
     for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
@@ -74,7 +74,8 @@ void OutputFolder::finish(const nlohmann::json& done) const {
 }
 
 void write_json(const std::string& path, const nlohmann::json& json) {
-  const std::string text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string text =
+      json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   detail::AtomicFile file(path);
   file.write(std::as_bytes(std::span(text)));
   file.commit();

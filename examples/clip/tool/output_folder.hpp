@@ -10,15 +10,16 @@ namespace unlearn::tool {
 /// The folder that a command writes, and how far its run is.
 ///
 /// `run/settings.json` says what the run was started with; what is written last, named `done_file`,
-/// says that it is complete. A run that was interrupted is gone on with only if it is asked for with
-/// the same settings.
+/// says that it is complete. A run that was interrupted is gone on with only if it is asked for
+/// with the same settings.
 class OutputFolder {
  public:
   /// Makes the folder, or takes one that is empty; with `resume` also one with such a run.
   /// @param settings whatever decides on the bytes that the run ends in
   /// @throws FileError when something else is in it, it cannot be made, or the settings of the run
   ///         in it differ; the message names the first that does
-  OutputFolder(std::string path, std::string done_file, const nlohmann::json& settings, bool resume);
+  OutputFolder(std::string path, std::string done_file, const nlohmann::json& settings,
+               bool resume);
 
   /// Whether the run is complete already.
   [[nodiscard]] bool complete() const { return complete_; }

@@ -49,7 +49,8 @@ void add_pairs_options(CLI::App& command, PairsOptions& options) {
                   "Folder with pictures in images/ and captions in captions.csv")
       ->check(CLI::ExistingDirectory);
   command
-      .add_option("--images", options.images, "Folder of the pictures, instead of --pairs's images/")
+      .add_option("--images", options.images,
+                  "Folder of the pictures, instead of --pairs's images/")
       ->check(CLI::ExistingDirectory);
   command.add_option("--captions", options.captions,
                      "Captions, instead of --pairs's captions.csv: CSV (image,caption[,split]), "
@@ -63,10 +64,11 @@ clip::AnyTokenizer make_tokenizer(const std::string& vocab,
 }
 
 void add_vocab_option(CLI::App& command, std::string& vocab) {
-  command.add_option("--vocab", vocab,
-                     "CLIP's merge list, bpe_simple_vocab_16e6.txt[.gz]; or a vocabulary.json that "
-                     "a training wrote; or the word `words` to learn one from the captions. Without "
-                     "it, the merge list that an installed open_clip_torch brings");
+  command.add_option(
+      "--vocab", vocab,
+      "CLIP's merge list, bpe_simple_vocab_16e6.txt[.gz]; or a vocabulary.json that "
+      "a training wrote; or the word `words` to learn one from the captions. Without "
+      "it, the merge list that an installed open_clip_torch brings");
 }
 
 }  // namespace unlearn::tool

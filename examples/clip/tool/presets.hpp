@@ -24,10 +24,10 @@ struct TableRow {
 struct Preset {
   std::string name{};
   std::string title{};
-  std::string model{};                     ///< surrogate, and the hacker of table 1
-  std::vector<std::string> hackers{};      ///< architectures of table 2
-  std::int64_t size = 0;                   ///< side of the pictures
-  std::string vocab{};                     ///< "words", or empty: CLIP's
+  std::string model{};                 ///< surrogate, and the hacker of table 1
+  std::vector<std::string> hackers{};  ///< architectures of table 2
+  std::int64_t size = 0;               ///< side of the pictures
+  std::string vocab{};                 ///< "words", or empty: CLIP's
   std::string device = "cpu";
   std::uint32_t mem_rounds = 0;
   std::uint32_t trigger_rounds = 0;

@@ -34,9 +34,9 @@
 #include "clip/training.hpp"
 #include "clip/weights.hpp"
 #include "commands.hpp"
+#include "count_line.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
-#include "count_line.hpp"
 #include "stop_signals.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/detail/atomic_file.hpp"
@@ -288,7 +288,8 @@ void train_surrogate(const ProtectOptions& options, const OutputFolder& out, cli
     to_the_end(
         [&](const StopSignals& signals) {
           return plan.minimizer(pairs.rows())
-              .minimize(encoder, pairs, state, rng, progress_bar(bar(options)), checkpoint, signals);
+              .minimize(encoder, pairs, state, rng, progress_bar(bar(options)), checkpoint,
+                        signals);
         },
         "training of UAP's surrogate");
     clip::save_clip(learned, *model);
@@ -430,10 +431,11 @@ Json peak_megabytes() {
 }
 
 Json versions() {
-  return {{"unlearn", unlearn::version},
-          {"libtorch", TORCH_VERSION},
-          {"eigen", std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) +
-                        "." + std::to_string(EIGEN_MINOR_VERSION)}};
+  return {
+      {"unlearn", unlearn::version},
+      {"libtorch", TORCH_VERSION},
+      {"eigen", std::to_string(EIGEN_WORLD_VERSION) + "." + std::to_string(EIGEN_MAJOR_VERSION) +
+                    "." + std::to_string(EIGEN_MINOR_VERSION)}};
 }
 
 void report(const ProtectOptions& options, const Json& manifest, bool already) {
@@ -446,13 +448,13 @@ void report(const ProtectOptions& options, const Json& manifest, bool already) {
   } else if (!options.quiet) {
     const Json& loss = result.at("loss");
     const std::string loss_text = loss.is_number() ? loss.dump() : "none";
-    std::printf("%s: %zu rows, %zu pictures; %s after %u rounds, loss %s%s\n"
-                "To publish: images/ and captions.csv. Keep noise.npy, triggers.npy and "
-                "manifest.json to yourself.\n",
-                options.out.c_str(), result.at("rows").get<std::size_t>(),
-                manifest.at("pictures").size(), result.at("stop").get<std::string>().c_str(),
-                result.at("rounds").get<unsigned>(), loss_text.c_str(),
-                already ? " (was complete)" : "");
+    std::printf(
+        "%s: %zu rows, %zu pictures; %s after %u rounds, loss %s%s\n"
+        "To publish: images/ and captions.csv. Keep noise.npy, triggers.npy and "
+        "manifest.json to yourself.\n",
+        options.out.c_str(), result.at("rows").get<std::size_t>(), manifest.at("pictures").size(),
+        result.at("stop").get<std::string>().c_str(), result.at("rounds").get<unsigned>(),
+        loss_text.c_str(), already ? " (was complete)" : "");
   }
 }
 
@@ -507,9 +509,10 @@ void protect(const ProtectOptions& given) {
   std::mt19937_64 rng(options.seed);
   Scope scope{.noise = group_map(options.scope, sources.set),
               .triggers = group_map(options.trigger_scope, sources.set)};
-  State state{.noise = noise_in(out, scope.noise.groups(), pairs.elements()),
-              .triggers = initial_triggers(options, tokenizer, filter, scope.triggers.groups(), rng),
-              .scope = scope};
+  State state{
+      .noise = noise_in(out, scope.noise.groups(), pairs.elements()),
+      .triggers = initial_triggers(options, tokenizer, filter, scope.triggers.groups(), rng),
+      .scope = scope};
   auto checkpoint = checkpoint_to(out.run_file("checkpoint"), every(options));
   checkpoint.restore(state, rng, timed);
   const Stopwatch minimizing;
@@ -557,7 +560,8 @@ void protect(const ProtectOptions& given) {
 void add_protect(CLI::App& app) {
   const auto options = std::make_shared<ProtectOptions>();
   CLI::App* const command = app.add_subcommand(
-      "protect", "Makes pairs unlearnable: noise in each picture, trigger words before each caption");
+      "protect",
+      "Makes pairs unlearnable: noise in each picture, trigger words before each caption");
   add_pairs_options(*command, options->pairs);
   command->add_option("--out", options->out, "New folder for the protected pairs")->required();
   add_vocab_option(*command, options->vocab);
@@ -574,8 +578,9 @@ void add_protect(CLI::App& app) {
       ->check(CLI::Range(1, 32))
       ->capture_default_str()
       ->group(method);
-  command->add_option("--initial-trigger", options->initial_trigger,
-                      "`random`, or a word that every trigger starts as")
+  command
+      ->add_option("--initial-trigger", options->initial_trigger,
+                   "`random`, or a word that every trigger starts as")
       ->capture_default_str()
       ->group(method);
   command->add_flag("--readable", options->readable, "Triggers of whole words only")->group(method);
@@ -594,12 +599,14 @@ void add_protect(CLI::App& app) {
   command->add_option("--rounds", options->rounds, "At most; 0 for the paper's: 20 (em 5, uap 1)")
       ->capture_default_str()
       ->group(method);
-  command->add_option("--trigger-rounds", options->trigger_rounds,
-                      "Triggers are searched in so many first rounds")
+  command
+      ->add_option("--trigger-rounds", options->trigger_rounds,
+                   "Triggers are searched in so many first rounds")
       ->capture_default_str()
       ->group(method);
-  command->add_option("--surrogate-steps", options->surrogate_steps,
-                      "Of the surrogate, a round; 0 for the paper's: 200 (em 50)")
+  command
+      ->add_option("--surrogate-steps", options->surrogate_steps,
+                   "Of the surrogate, a round; 0 for the paper's: 200 (em 50)")
       ->capture_default_str()
       ->group(method);
   command->add_option("--stop-loss", options->stop_loss, "Stop when a round ends below this loss")
@@ -614,18 +621,21 @@ void add_protect(CLI::App& app) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str()
       ->group(method);
-  command->add_option("--acceptance", options->acceptance,
-                      "Who takes a candidate: each sample its own, or the whole batch at once")
+  command
+      ->add_option("--acceptance", options->acceptance,
+                   "Who takes a candidate: each sample its own, or the whole batch at once")
       ->check(CLI::IsMember({"sample", "batch"}))
       ->capture_default_str()
       ->group(method);
-  command->add_option("--scope", options->scope,
-                      "Who shares a noise: the captions of an image, each row alone, or all")
+  command
+      ->add_option("--scope", options->scope,
+                   "Who shares a noise: the captions of an image, each row alone, or all")
       ->check(CLI::IsMember({"image", "row", "all"}))
       ->capture_default_str()
       ->group(method);
-  command->add_option("--trigger-scope", options->trigger_scope,
-                      "Who shares a trigger: each row alone, the captions of an image, or all")
+  command
+      ->add_option("--trigger-scope", options->trigger_scope,
+                   "Who shares a trigger: each row alone, the captions of an image, or all")
       ->check(CLI::IsMember({"row", "image", "all"}))
       ->capture_default_str()
       ->group(method);
@@ -637,17 +647,20 @@ void add_protect(CLI::App& app) {
   const std::string surrogate = "Surrogate";
   std::vector<std::string> names(clip::config_names().begin(), clip::config_names().end());
   CLI::Option* const model =
-      command->add_option("--model", options->model,
-                          "Its architecture; without it, rn-small on the CPU and RN50 on a GPU")
+      command
+          ->add_option("--model", options->model,
+                       "Its architecture; without it, rn-small on the CPU and RN50 on a GPU")
           ->check(CLI::IsMember(std::move(names)))
           ->group(surrogate);
   CLI::Option* const size =
-      command->add_option("--size", options->size,
-                          "Side of the published pictures in pixels; without it, the model's own")
+      command
+          ->add_option("--size", options->size,
+                       "Side of the published pictures in pixels; without it, the model's own")
           ->check(CLI::PositiveNumber)
           ->group(surrogate);
-  command->add_option("--weights", options->weights,
-                      "Start from these weights (safetensors, or OpenAI's .pt), not from scratch")
+  command
+      ->add_option("--weights", options->weights,
+                   "Start from these weights (safetensors, or OpenAI's .pt), not from scratch")
       ->excludes(model)
       ->excludes(size)
       ->group(surrogate);
@@ -655,14 +668,16 @@ void add_protect(CLI::App& app) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(surrogate);
-  command->add_option("--surrogate-epochs", options->surrogate_epochs,
-                      "uap without --weights: epochs on the clean pairs, before the noise")
+  command
+      ->add_option("--surrogate-epochs", options->surrogate_epochs,
+                   "uap without --weights: epochs on the clean pairs, before the noise")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str()
       ->group(surrogate);
-  command->add_option("--precision", options->precision,
-                      "Of encoding and gradients: single; bfloat16; auto takes bfloat16 where the "
-                      "processor multiplies it")
+  command
+      ->add_option("--precision", options->precision,
+                   "Of encoding and gradients: single; bfloat16; auto takes bfloat16 where the "
+                   "processor multiplies it")
       ->check(CLI::IsMember({"auto", "single", "bfloat16"}))
       ->capture_default_str()
       ->group(surrogate);
@@ -678,26 +693,31 @@ void add_protect(CLI::App& app) {
   command->add_option("--threads", options->threads, "0 for one a core")
       ->capture_default_str()
       ->group(running);
-  command->add_option("--memory", options->memory_megabytes,
-                      "MiB for pictures; the others wait in a temporary file")
+  command
+      ->add_option("--memory", options->memory_megabytes,
+                   "MiB for pictures; the others wait in a temporary file")
       ->capture_default_str()
       ->group(running);
-  command->add_option("--checkpoint-every", options->checkpoint_seconds,
-                      "Seconds between two checkpoints; 0 for one after each batch")
+  command
+      ->add_option("--checkpoint-every", options->checkpoint_seconds,
+                   "Seconds between two checkpoints; 0 for one after each batch")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group(running);
-  command->add_flag("--resume", options->resume,
-                    "Go on with the run in --out, if there is one; give the same options")
+  command
+      ->add_flag("--resume", options->resume,
+                 "Go on with the run in --out, if there is one; give the same options")
       ->group(running);
-  command->add_flag("--skip-bad", options->skip_bad,
-                    "Name pictures that cannot be read, or have no caption, and go on without them")
+  command
+      ->add_flag("--skip-bad", options->skip_bad,
+                 "Name pictures that cannot be read, or have no caption, and go on without them")
       ->group(running);
   command->add_flag("--quiet", options->quiet, "No progress, no summary")->group(running);
   command->add_flag("--json", options->json, "Print the result as JSON")->group(running);
   command->footer(
       "Publish --out's images/ (PNG: another format would damage the noise) and captions.csv.\n"
-      "manifest.json, noise.npy, triggers.npy and trace.csv are for you: they tell how to undo it.\n"
+      "manifest.json, noise.npy, triggers.npy and trace.csv are for you: they tell how to undo "
+      "it.\n"
       "A run that was interrupted ends, with --resume, in the same bytes.\n\n"
       "  $ unlearn protect --pairs flickr8k --vocab bpe_simple_vocab_16e6.txt.gz --out protected\n"
       "  $ unlearn verify --clean flickr8k --protected protected");

@@ -30,9 +30,9 @@ struct ProtectOptions {
   double stop_loss = 0.01;
   std::size_t candidates = 16;
   std::size_t beam = 1;
-  std::string acceptance = "sample";    ///< sample or batch
-  std::string scope = "image";          ///< who shares a noise: image, row or all
-  std::string trigger_scope = "row";    ///< who shares a trigger: row, image or all
+  std::string acceptance = "sample";  ///< sample or batch
+  std::string scope = "image";        ///< who shares a noise: image, row or all
+  std::string trigger_scope = "row";  ///< who shares a trigger: row, image or all
   std::size_t batch_size = 128;
 
   std::string model{};    ///< empty: RN50 on a GPU, rn-small on the CPU

@@ -60,9 +60,7 @@ struct Hacker {
   std::size_t number = 1;  ///< of the row's hackers; decides on the seed
   CleaningOptions cleaning{};
 
-  [[nodiscard]] std::string cleaning_name() const {
-    return clip::names_of(cleaning_of(cleaning));
-  }
+  [[nodiscard]] std::string cleaning_name() const { return clip::names_of(cleaning_of(cleaning)); }
   /// The folder of its stage.
   [[nodiscard]] std::string stage(const Preset& preset) const {
     std::string name = "train-" + row + "-" + std::to_string(number);
@@ -121,8 +119,7 @@ class Reproduction {
       for (const CleaningOptions& cleaning :
            {CleaningOptions{.strip_words = 3}, CleaningOptions{.jpeg = 75},
             CleaningOptions{.grayscale = true}, CleaningOptions{.random_crop = true}}) {
-        hackers_.push_back(
-            {.row = "mem3", .architecture = preset_.model, .cleaning = cleaning});
+        hackers_.push_back({.row = "mem3", .architecture = preset_.model, .cleaning = cleaning});
       }
     }
   }
@@ -166,8 +163,7 @@ class Reproduction {
     const auto row = std::ranges::find(preset_.rows, "random", &TableRow::name);
     if (row == preset_.rows.end()) return;
     for (std::size_t n = 1; n <= row->hackers; ++n) {
-      TrainOptions options =
-          training({.row = "clean", .architecture = preset_.model, .number = n});
+      TrainOptions options = training({.row = "clean", .architecture = preset_.model, .number = n});
       add_run("random", preset_.model, n, "none", to_json(evaluate_untrained(options)), "");
     }
   }
@@ -217,9 +213,10 @@ class Reproduction {
     protect(options);
     const Json manifest = read_json(stage(name) + "/manifest.json");
     seconds_[name] = manifest.at("seconds").at("total");
-    protections_run_.push_back(
-        {{"row", row.name}, {"trace", "stages/" + name + "/trace.csv"},
-         {"settings", manifest.at("settings")}, {"result", manifest.at("result")}});
+    protections_run_.push_back({{"row", row.name},
+                                {"trace", "stages/" + name + "/trace.csv"},
+                                {"settings", manifest.at("settings")},
+                                {"result", manifest.at("result")}});
     protections_run_.back()["settings"].erase("tokenizer");
     verify_row(row);
   }
@@ -282,11 +279,11 @@ class Reproduction {
 void Reproduction::verify_row(const TableRow& row) {
   const std::string folder = stage("protect-" + row.name);
   const clip::Verification found = clip::verify(
-      {.images = options_.pairs.images_folder(), .captions = options_.pairs.captions_file()}, folder,
-      {.vocab = vocab() == "words" ? "" : vocab(), .threads = options_.threads});
+      {.images = options_.pairs.images_folder(), .captions = options_.pairs.captions_file()},
+      folder, {.vocab = vocab() == "words" ? "" : vocab(), .threads = options_.threads});
   if (!found.holds()) {
-    throw Error("protected pairs in '" + folder + "' do not hold what they promise: " +
-                found.offences.front());
+    throw Error("protected pairs in '" + folder +
+                "' do not hold what they promise: " + found.offences.front());
   }
   if (row.name != "mem3" && !perturbation_.is_null()) return;
   perturbation_ = {{"linf_levels", found.linf_levels}};
@@ -316,9 +313,10 @@ void Reproduction::write_examples() {
     const std::string& caption = clean.captions.at(static_cast<std::size_t>(first));
     const std::string name = "examples/" + std::to_string(k);
     const fs::path out(options_.out);
-    clip::write_png((out / (name + "-clean.png")).string(),
-                    clip::clip_crop(clip::read_picture(options_.pairs.image_path(picture.at("source"))),
-                                    static_cast<std::size_t>(preset_.size)));
+    clip::write_png(
+        (out / (name + "-clean.png")).string(),
+        clip::clip_crop(clip::read_picture(options_.pairs.image_path(picture.at("source"))),
+                        static_cast<std::size_t>(preset_.size)));
     clip::write_png((out / (name + "-mem3.png")).string(),
                     clip::read_picture(folder + "/images/" + file));
     examples_.push_back({{"row", "mem3"},
@@ -333,10 +331,14 @@ void Reproduction::write_examples() {
 void Reproduction::finish() {
   announce("report");
   write_examples();
-  Json report{{"title", preset_.title},     {"preset", preset_.name},
-              {"version", unlearn::version}, {"runs", runs_},
-              {"protections", protections_run_}, {"perturbation", perturbation_},
-              {"seconds", seconds_},        {"examples", examples_}};
+  Json report{{"title", preset_.title},
+              {"preset", preset_.name},
+              {"version", unlearn::version},
+              {"runs", runs_},
+              {"protections", protections_run_},
+              {"perturbation", perturbation_},
+              {"seconds", seconds_},
+              {"examples", examples_}};
   for (const TableRow& row : preset_.rows) {
     const Json found = mean_of(row.name, preset_.model, "none");
     if (!found.is_null()) report["rows"][row.name] = found;
@@ -408,7 +410,8 @@ void Reproduction::finish() {
 void add_reproduce(CLI::App& app) {
   const auto options = std::make_shared<ReproduceOptions>();
   CLI::App* const command = app.add_subcommand(
-      "reproduce", "The paper's tables at some scale: protects, verifies, trains, measures, reports");
+      "reproduce",
+      "The paper's tables at some scale: protects, verifies, trains, measures, reports");
   add_pairs_options(*command, options->pairs);
   command->add_option("--out", options->out, "Folder for stages/, report.json and report.html")
       ->required();

@@ -12,7 +12,7 @@ extern "C" void note_signal(int /*signal*/) { signalled = 1; }
 
 StopSignals::StopSignals() {
   signalled = 0;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = note_signal;  // NOLINT(*-union-access): as POSIX has it
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigemptyset(&action.sa_mask);

@@ -21,8 +21,8 @@ class StopSignals {
   [[nodiscard]] Flow operator()(const BatchEnd& event) const;
 
  private:
-  struct sigaction interrupt_before_ {};
-  struct sigaction terminate_before_ {};
+  struct sigaction interrupt_before_{};
+  struct sigaction terminate_before_{};
 };
 
 /// What a command throws when its run was ended by a signal: the program then exits with 130.

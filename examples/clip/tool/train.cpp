@@ -21,9 +21,9 @@
 #include "clip/sha256.hpp"
 #include "clip/weights.hpp"
 #include "commands.hpp"
+#include "count_line.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
-#include "count_line.hpp"
 #include "stop_signals.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
@@ -97,7 +97,8 @@ clip::PicturePairs evaluation_pairs(const PairsOptions& pairs, const std::string
                                     const clip::AnyTokenizer& tokenizer,
                                     const clip::ClipConfig& config, unsigned threads) {
   const clip::CaptionSet set = clip::picture_by_picture(pairs.read(split));
-  return {pairs.image_paths(set), set.image_of_row,
+  return {pairs.image_paths(set),
+          set.image_of_row,
           clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)),
           {.size = static_cast<std::size_t>(config.image_resolution), .threads = threads}};
 }
@@ -113,8 +114,8 @@ Retrieval evaluate_untrained(const TrainOptions& options) {
                                  .size = options.size,
                                  .vocabulary = tokenizer.vocabulary(),
                                  .seed = options.seed});
-  clip::PicturePairs test = evaluation_pairs(test_pairs, options.test_split, tokenizer,
-                                             model->config(), options.threads);
+  clip::PicturePairs test =
+      evaluation_pairs(test_pairs, options.test_split, tokenizer, model->config(), options.threads);
   clip::DualEncoder encoder(model, {.device = at::Device(options.device)});
   return clip::evaluate(encoder, test);
 }
@@ -146,10 +147,10 @@ void train(const TrainOptions& options) {
                                     .threads = options.threads};
   clip::clean_pictures(cleaning, reading);
   reading.augment_seed = options.seed;
-  clip::PicturePairs pairs = read_pairs(
-      options.pairs, set,
-      clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)), reading,
-      options.quiet);
+  clip::PicturePairs pairs =
+      read_pairs(options.pairs, set,
+                 clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)),
+                 reading, options.quiet);
   clip::PicturePairs test =
       evaluation_pairs(test_pairs, options.test_split, tokenizer, config, options.threads);
 

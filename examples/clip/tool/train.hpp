@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "clip/training.hpp"
 #include "cleaning_options.hpp"
+#include "clip/training.hpp"
 #include "pairs_options.hpp"
 #include "unlearn/metrics/retrieval.hpp"
 
@@ -47,8 +47,7 @@ void train(const TrainOptions& options);
 [[nodiscard]] clip::PicturePairs evaluation_pairs(const PairsOptions& pairs,
                                                   const std::string& split,
                                                   const clip::AnyTokenizer& tokenizer,
-                                                  const clip::ClipConfig& config,
-                                                  unsigned threads);
+                                                  const clip::ClipConfig& config, unsigned threads);
 
 /// {"i2t": {"hit10", "medr"}, "t2i": {...}}
 [[nodiscard]] nlohmann::json to_json(const Retrieval& found);
