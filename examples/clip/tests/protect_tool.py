@@ -82,7 +82,7 @@ def check_kill(pairs, scratch, straight):
     """Killed between two batches, at several moments."""
     out = scratch / "killed"
     resume = ["protect", "--pairs", pairs, "--out", out, *FAST, "--quiet"]
-    for wanted in (5, 20, 40):
+    for wanted in (4, 6, 4):
         process = subprocess.Popen([TOOL, *map(str, resume), *(["--resume"] if out.exists() else [])])
         state = out / "run/checkpoint/state"
         seen = None
@@ -192,7 +192,7 @@ def check_scopes(pairs, scratch):
     succeed("verify", "--clean", pairs, "--protected", out, "--quiet")
     for method in ("em", "uap"):
         out = scratch / method
-        succeed("protect", "--pairs", pairs, "--out", out, *FAST, "--method", method, "--rounds", "1",
+        succeed("protect", "--pairs", pairs, "--out", out, *FAST, "--method", method,
                 "--surrogate-epochs", "1", "--quiet")
         succeed("verify", "--clean", pairs, "--protected", out, "--quiet")
 
