@@ -250,9 +250,13 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
   }
 };
 
-bool on_cpu_in_single(const at::Tensor& tensor) {
-  return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat;
+/// Whether the loops above take it, as it is or widened to floats.
+bool is_taken(const at::Tensor& tensor) {
+  return tensor.device().is_cpu() &&
+         (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
 }
+
+at::Tensor floats(const at::Tensor& tensor) { return tensor.to(at::kFloat).contiguous(); }
 
 c10::optional<at::Tensor> optional(const at::Tensor& tensor) {
   return tensor.defined() ? c10::make_optional(tensor) : c10::nullopt;
@@ -309,17 +313,18 @@ at::Tensor plain_single_attention(const at::Tensor& queries, const at::Tensor& p
 }
 
 at::Tensor self_attention(const at::Tensor& packed, std::int64_t heads, Attends attends) {
-  if (!on_cpu_in_single(packed)) return plain_self_attention(packed, heads, attends);
-  return fused(at::Tensor(), packed.contiguous(), at::Tensor(), heads,
-               attends == Attends::backwards);
+  if (!is_taken(packed)) return plain_self_attention(packed, heads, attends);
+  return fused(at::Tensor(), floats(packed), at::Tensor(), heads, attends == Attends::backwards)
+      .to(packed.scalar_type());
 }
 
 at::Tensor single_attention(const at::Tensor& queries, const at::Tensor& packed, std::int64_t heads,
                             const at::Tensor& last) {
-  if (!on_cpu_in_single(packed) || !on_cpu_in_single(queries)) {
+  if (!is_taken(packed) || !is_taken(queries)) {
     return plain_single_attention(queries, packed, heads, last);
   }
-  return fused(queries.contiguous(), packed.contiguous(), last, heads, /*causal=*/false);
+  return fused(floats(queries), floats(packed), last, heads, /*causal=*/false)
+      .to(packed.scalar_type());
 }
 
 }  // namespace unlearn::clip

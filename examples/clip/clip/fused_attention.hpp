@@ -15,9 +15,9 @@ enum class Attends : std::uint8_t {
 
 /// softmax(q kᵀ/√d) v within each sequence and head, d = W/H, of keys that the query sees.
 ///
-/// On the CPU in single precision each sequence and head is taken by itself, without a tensor of
-/// scores and without what lies ahead of a query; in training the probabilities are kept,
-/// [B, H, L, L]. Elsewhere LibTorch's operations on whole batches. Both have gradients.
+/// On the CPU, in float or in bfloat16 widened to it, each sequence and head is taken by itself,
+/// without a tensor of scores and without what lies ahead of a query; in training the probabilities
+/// are kept, [B, H, L, L]. Elsewhere LibTorch's operations on whole batches. Both have gradients.
 /// Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2.
 ///
 /// @param packed [B, L, 3W], queries, keys and values of each position

@@ -17,6 +17,8 @@
 /// Before a function that must become part of each of its caller's clones.
 #define UNLEARN_CLIP_INLINE __attribute__((always_inline)) inline
 
+#include <cstdint>
+
 namespace unlearn::clip {
 
 /// eˣ within 2 units in the last place, in operations that compilers turn into vectors; 0 below
@@ -42,6 +44,18 @@ UNLEARN_CLIP_INLINE float exponential(float x) {
   const auto exponent = static_cast<unsigned>(__builtin_bit_cast(int, shifted) - 0x4B400000 + 127);
   const float power = __builtin_bit_cast(float, exponent << 23U);
   return x < lowest ? 0.0F : sum * power;
+}
+
+/// A bfloat16 as the float that it is.
+UNLEARN_CLIP_INLINE float from_bfloat16(std::uint16_t bits) {
+  return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16U);
+}
+
+/// The nearest bfloat16, ties to the even one; what is no number stays none.
+UNLEARN_CLIP_INLINE std::uint16_t to_bfloat16(float x) {
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
+  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
+  return static_cast<std::uint16_t>(x == x ? rounded : 0x7FC0U);
 }
 
 }  // namespace unlearn::clip

@@ -31,11 +31,44 @@ UNLEARN_CLIP_CLONES void derive(const float* x, const float* pulled, float* out,
   }
 }
 
+UNLEARN_CLIP_CLONES void activate(const std::uint16_t* x, std::uint16_t* out, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float wide = from_bfloat16(x[i]);
+    out[i] = to_bfloat16(wide * sigmoid(steepness * wide));
+  }
+}
+
+UNLEARN_CLIP_CLONES void derive(const std::uint16_t* x, const std::uint16_t* pulled,
+                                std::uint16_t* out, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float wide = from_bfloat16(x[i]);
+    const float s = sigmoid(steepness * wide);
+    out[i] = to_bfloat16(from_bfloat16(pulled[i]) * s * (1.0F + steepness * wide * (1.0F - s)));
+  }
+}
+
+/// Calls f with a null pointer to the tensor's numbers: floats, or bfloat16s as their bits.
+template <class F>
+void with_type_of(const at::Tensor& tensor, const F& f) {
+  if (tensor.scalar_type() == at::kFloat) {
+    f(static_cast<float*>(nullptr));
+  } else {
+    f(static_cast<std::uint16_t*>(nullptr));
+  }
+}
+
+template <class T>
+T* data_of(const at::Tensor& tensor, T* /*type*/) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
 at::Tensor activated(const at::Tensor& x, const at::Tensor& out) {
-  const float* const from = x.data_ptr<float>();
-  float* const to = out.data_ptr<float>();
-  at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-    activate(from + begin, to + begin, end - begin);
+  with_type_of(x, [&](auto* type) {
+    at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+      activate(data_of(x, type) + begin, data_of(out, type) + begin, end - begin);
+    });
   });
   return out;
 }
@@ -49,11 +82,13 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list pulled) {
     const at::Tensor x = context->get_saved_variables()[0];
-    const at::Tensor from = pulled[0].contiguous();
+    const at::Tensor from = pulled[0].to(x.scalar_type()).contiguous();
     const at::Tensor gradient = at::empty_like(x);
-    at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
-      derive(x.data_ptr<float>() + begin, from.data_ptr<float>() + begin,
-             gradient.data_ptr<float>() + begin, end - begin);
+    with_type_of(x, [&](auto* type) {
+      at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+        derive(data_of(x, type) + begin, data_of(from, type) + begin,
+               data_of(gradient, type) + begin, end - begin);
+      });
     });
     return {gradient};
   }
@@ -62,8 +97,8 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
 }  // namespace
 
 at::Tensor quick_gelu(const at::Tensor& x) {
-  const bool in_one_pass =
-      x.device().is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous();
+  const bool in_one_pass = x.device().is_cpu() && x.is_contiguous() &&
+                           (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
   if (!in_one_pass) return x * (1.702 * x).sigmoid();
   if (at::GradMode::is_enabled() && x.requires_grad()) return QuickGelu::apply(x);
   return activated(x, x);

@@ -7,7 +7,7 @@ namespace unlearn::clip {
 
 /// x·sigmoid(1.702 x), and its gradient: σ + 1.702 x σ (1 − σ), σ = sigmoid(1.702 x).
 ///
-/// On the CPU in single precision one pass over memory, forward and backward; elsewhere LibTorch's
+/// On the CPU in float or bfloat16 one pass over memory, forward and backward; elsewhere LibTorch's
 /// operations. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, section 2, with
 /// OpenAI's constant.
 /// @param x overwritten where no gradient is asked for

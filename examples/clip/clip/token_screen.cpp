@@ -27,10 +27,6 @@ constexpr std::size_t least_width = 8;
 
 constexpr float output_rounding = 0x1p-8F;
 
-UNLEARN_CLIP_INLINE float widened(std::uint16_t bits) {
-  return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16U);
-}
-
 /// Whether one of the chunk's tokens may have a score of `bar` or less: f − margin − |f| 2⁻⁸ ≤ bar,
 /// or a number that is none.
 UNLEARN_CLIP_CLONES bool any_within(const std::uint16_t* products, std::size_t count, float margin,
@@ -38,7 +34,7 @@ UNLEARN_CLIP_CLONES bool any_within(const std::uint16_t* products, std::size_t c
   int within = 0;
 #pragma omp simd reduction(| : within)
   for (std::size_t i = 0; i < count; ++i) {
-    const float f = widened(products[i]);
+    const float f = from_bfloat16(products[i]);
     const float lowest = f - __builtin_fabsf(f) * output_rounding - margin;
     within |= lowest > bar ? 0 : 1;
   }
@@ -95,7 +91,7 @@ UNLEARN_CLIP_CLONES TokenScreen::Norms norms_of(const float* x, const std::uint1
 #pragma omp simd reduction(+ : whole, rounding)
   for (std::size_t i = 0; i < count; ++i) {
     const auto exact = static_cast<double>(x[i]);
-    const double difference = exact - static_cast<double>(widened(rounded[i]));
+    const double difference = exact - static_cast<double>(from_bfloat16(rounded[i]));
     whole += exact * exact;
     rounding += difference * difference;
   }
@@ -197,7 +193,7 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
         const float margin = margin_of(norms[r], norms_[(first + offset) / chunk_tokens]);
         if (!any_within(row + offset, size, margin, bar.value())) continue;
         for (std::size_t i = offset; i < offset + size; ++i) {
-          const float f = widened(row[i]);
+          const float f = from_bfloat16(row[i]);
           const float slack = std::abs(f) * output_rounding;
           const float lowest = f - slack - margin;
           const auto token = static_cast<Token>(first + i);

@@ -20,10 +20,15 @@ at::Tensor rows_at(const at::Tensor& x, const at::Tensor& at) {
   return x.gather(1, at.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
 }
 
-/// x + change; `change` is overwritten where no gradient is asked for.
+/// x + change; where no gradient is asked for and it can hold the sum, `change` is overwritten.
 at::Tensor plus(const at::Tensor& x, at::Tensor change) {
   const bool in_place = !at::GradMode::is_enabled() && change.scalar_type() == x.scalar_type();
   return in_place ? change.add_(x) : x + change;
+}
+
+/// x + change; where no gradient is asked for, `x` is overwritten.
+at::Tensor added_to(at::Tensor x, const at::Tensor& change) {
+  return at::GradMode::is_enabled() ? x + change : x.add_(change);
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ at::Tensor ResidualAttentionBlockImpl::mlp(const at::Tensor& x) {
 
 at::Tensor ResidualAttentionBlockImpl::forward(const at::Tensor& x) {
   const at::Tensor y = plus(x, attn(ln_1(x), attends_));
-  return plus(y, mlp(ln_2(y)));
+  return added_to(y, mlp(ln_2(y)));
 }
 
 at::Tensor ResidualAttentionBlockImpl::forward_at(const at::Tensor& x, const at::Tensor& at) {
@@ -76,7 +81,7 @@ at::Tensor ResidualAttentionBlockImpl::forward_at(const at::Tensor& x, const at:
   const at::Tensor last = attends_ == Attends::backwards ? at : at::Tensor();
   const at::Tensor y =
       plus(rows_at(x, at), attn->forward_single(rows_at(normed, at), normed, last));
-  return plus(y, mlp(ln_2(y)));
+  return added_to(y, mlp(ln_2(y)));
 }
 
 TransformerImpl::TransformerImpl(const TransformerSizes& sizes) {

@@ -96,6 +96,19 @@ TEST(SingleAttention, IsThatOfTensorsWithItsGradients) {
   }
 }
 
+TEST(SelfAttention, InBfloat16IsTheRoundedOne) {
+  const at::Tensor drawn = at::randn({2, 6, 3 * 64}).to(at::kBFloat16);
+  const at::Tensor x = drawn.clone().requires_grad_();
+  const at::Tensor y = drawn.to(at::kFloat).requires_grad_();
+  const at::Tensor ours = self_attention(x, 1, Attends::backwards);
+  const at::Tensor theirs = self_attention(y, 1, Attends::backwards);
+  EXPECT_TRUE(at::equal(ours, theirs.to(at::kBFloat16)));
+  const at::Tensor direction = at::randn({2, 6, 64}).to(at::kBFloat16);
+  const at::Tensor a = torch::autograd::grad({ours}, {x}, {direction})[0];
+  const at::Tensor b = torch::autograd::grad({theirs}, {y}, {direction.to(at::kFloat)})[0];
+  EXPECT_TRUE(at::equal(a, b.to(at::kBFloat16)));
+}
+
 TEST(SelfAttention, OfOtherTypesIsThatOfTensors) {
   const at::Tensor packed = at::randn({2, 4, 3 * 8}, at::kDouble);
   EXPECT_TRUE(at::equal(self_attention(packed, 2, Attends::backwards),

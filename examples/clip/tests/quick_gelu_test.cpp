@@ -7,6 +7,7 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "clip/instruction_sets.hpp"
@@ -50,6 +51,34 @@ TEST(QuickGelu, OverwritesWhereNoGradientIsAskedFor) {
   const at::Tensor y = quick_gelu(x);
   EXPECT_TRUE(y.is_same(x));
   EXPECT_TRUE(at::allclose(y, expected));
+}
+
+TEST(Bfloat16, IsRoundedAsLibTorchRounds) {
+  const at::Tensor x =
+      at::cat({at::randn({5000}) * 100, at::tensor({0x1.01p0F, 0x1.03p0F, 0.F, 3.4e38F, 1e-40F}),
+               at::tensor({std::numeric_limits<float>::infinity()})});
+  const at::Tensor rounded = x.to(at::kBFloat16);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const auto bits = to_bfloat16(x[i].item<float>());
+    EXPECT_EQ(bits, rounded[i].item<at::BFloat16>().x) << i;
+    EXPECT_EQ(from_bfloat16(bits), rounded[i].item<float>()) << i;
+  }
+  EXPECT_TRUE(std::isnan(from_bfloat16(to_bfloat16(std::numeric_limits<float>::quiet_NaN()))));
+}
+
+TEST(QuickGelu, InBfloat16IsTheRoundedOne) {
+  at::manual_seed(2);
+  const at::Tensor drawn = at::randn({1000}) * 3;
+  const at::Tensor x = drawn.to(at::kBFloat16).requires_grad_();
+  const at::Tensor y = x.detach().to(at::kFloat).requires_grad_();
+  const at::Tensor ours = quick_gelu(x);
+  const at::Tensor theirs = quick_gelu(y);
+  EXPECT_EQ(ours.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(ours, theirs.to(at::kBFloat16)));
+  const at::Tensor direction = at::randn_like(drawn).to(at::kBFloat16);
+  const at::Tensor a = torch::autograd::grad({ours}, {x}, {direction})[0];
+  const at::Tensor b = torch::autograd::grad({theirs}, {y}, {direction.to(at::kFloat)})[0];
+  EXPECT_TRUE(at::equal(a, b.to(at::kBFloat16)));
 }
 
 TEST(QuickGelu, OfOtherTypesIsThatOfTensors) {
