@@ -46,6 +46,7 @@ using unlearn::as_tensor, unlearn::Index, unlearn::Token, unlearn::View;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch = 128;
+constexpr std::int64_t stride = batch;  // as LibTorch counts
 constexpr std::size_t rows = 256;
 constexpr std::size_t trigger_length = 3;
 constexpr std::int64_t candidates = 16;
@@ -160,10 +161,10 @@ class Reference {
   void round() {
     for (std::size_t step = 0; step < surrogate_steps; ++step) fit(next_batch());
     model_->eval();
-    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += stride) {
       search(first);
     }
-    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += stride) {
       descend(first);
     }
   }
@@ -173,9 +174,9 @@ class Reference {
     const torch::NoGradGuard no_gradient;
     model_->eval();
     double sum = 0;
-    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += batch) {
+    for (std::int64_t first = 0; first < static_cast<std::int64_t>(rows); first += stride) {
       sum += plain_loss(model_, model_->encode_images(perturbed(first)),
-                        model_->encode_texts(texts_.narrow(0, first, batch)))
+                        model_->encode_texts(texts_.narrow(0, first, stride)))
                  .item<double>();
     }
     return sum / (static_cast<double>(rows) / batch);
@@ -183,7 +184,7 @@ class Reference {
 
  private:
   [[nodiscard]] at::Tensor perturbed(std::int64_t first) const {
-    return pictures_.narrow(0, first, batch) + noise_.narrow(0, first, batch);
+    return pictures_.narrow(0, first, stride) + noise_.narrow(0, first, stride);
   }
 
   at::Tensor next_batch() {
@@ -207,7 +208,7 @@ class Reference {
 
   void search(std::int64_t first) {
     const at::Tensor pictures = perturbed(first);
-    at::Tensor texts = texts_.narrow(0, first, batch).clone();
+    at::Tensor texts = texts_.narrow(0, first, stride).clone();
     const at::Tensor embedded = model_->token_embedding(texts).detach().requires_grad_();
     const at::Tensor rows_of_texts = model_->encode_embedded(embedded, texts.argmax(1));
     const at::Tensor loss = plain_loss(model_, model_->encode_images(pictures), rows_of_texts);
@@ -234,13 +235,13 @@ class Reference {
       }
       texts = kept;
     }
-    texts_.narrow(0, first, batch).copy_(texts);
+    texts_.narrow(0, first, stride).copy_(texts);
   }
 
   void descend(std::int64_t first) {
-    const at::Tensor clean = pictures_.narrow(0, first, batch);
-    const at::Tensor texts = texts_.narrow(0, first, batch);
-    at::Tensor noise = noise_.narrow(0, first, batch).clone();
+    const at::Tensor clean = pictures_.narrow(0, first, stride);
+    const at::Tensor texts = texts_.narrow(0, first, stride);
+    at::Tensor noise = noise_.narrow(0, first, stride).clone();
     for (int step = 0; step < noise_steps; ++step) {
       // Each picture keeps its trigger, and meets somebody else's caption.
       std::vector<std::int64_t> order(batch);
@@ -258,7 +259,7 @@ class Reference {
       const at::Tensor bound = 8.0 / 255 / deviation_;
       noise = at::minimum(at::maximum(noise, -bound), bound);
     }
-    noise_.narrow(0, first, batch).copy_(noise);
+    noise_.narrow(0, first, stride).copy_(noise);
   }
 
   clip::Clip model_;
@@ -297,7 +298,7 @@ double protection_loss(clip::DualEncoder& encoder, const Task& task,
 
 void against_reference(benchmark::State& bench) {
   const ScratchFolder scratch;
-  const Task task = Task::load(draw(scratch, rows));
+  Task task = Task::load(draw(scratch, rows));
   for (auto iteration : bench) {
     Reference reference(task, 1);
     const auto begin = Clock::now();
@@ -312,8 +313,7 @@ void against_reference(benchmark::State& bench) {
     mem.surrogate_steps = surrogate_steps;
     clip::DualEncoder encoder(clip::Clip(task.config, 1),
                               {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
-    auto pairs = task.pairs;
-    auto state = unlearn::fresh_state(pairs, task.initial_trigger());
+    auto state = unlearn::fresh_state(task.pairs, task.initial_trigger());
     std::mt19937_64 rng(1);
     double ours = 0;
     double loss = 0;
@@ -324,7 +324,7 @@ void against_reference(benchmark::State& bench) {
       resumed = Clock::now();
       return loss <= goal ? unlearn::Flow::stop : unlearn::Flow::proceed;
     };
-    (void)mem.minimize(encoder, pairs, state, rng, watch);
+    (void)mem.minimize(encoder, task.pairs, state, rng, watch);
     unlearn_bench::require_correct(loss <= goal, "protection loss as low as the reference's");
     bench.SetIterationTime(ours);
     unlearn_bench::report("protect.speedup_vs_reference", theirs / ours);
