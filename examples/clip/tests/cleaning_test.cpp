@@ -28,7 +28,6 @@
 namespace unlearn::clip {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::message_of;
 using testing::TemporaryDirectory;
 

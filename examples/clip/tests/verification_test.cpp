@@ -154,7 +154,7 @@ class VerificationTest : public ::testing::Test {
                detail::npy_header<Token>(count, 2) + std::string(bytes, count * 2 * sizeof(Token)));
   }
 
-  [[nodiscard]] Verification verified(VerificationOptions options = {}) const {
+  [[nodiscard]] Verification verified(const VerificationOptions& options = {}) const {
     return verify(clean_pairs_in(clean_folder), folder, options);
   }
 

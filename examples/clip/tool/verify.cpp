@@ -71,7 +71,7 @@ void require_to_hold(const clip::Verification& found, const std::string& folder)
   if (found.holds()) return;
   std::string message = unlearn::detail::expectation(
       "protected folder '" + folder + "'", "what its manifest promises",
-      std::to_string(found.offence_count) + " offences");
+      std::to_string(found.offence_count) + (found.offence_count == 1 ? " offence" : " offences"));
   if (found.offences.size() < found.offence_count) {
     message += ", the first " + std::to_string(found.offences.size());
   }
