@@ -4,13 +4,14 @@ JOBS ?= $(shell nproc)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CTEST_PARALLEL_LEVEL := $(JOBS)
 
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check bench gpu docs clean
 
 help:
 	@echo 'make demo    draw pairs, protect them, train on both, report: out/demo/report.html'
 	@echo 'make test    build the library'\''s tests and run them'
 	@echo 'make check   the slower rest: lint, sanitizers, Clang, packaging, API reference'
 	@echo 'make bench   run the benchmarks; writes build/bench/summary.json'
+	@echo 'make gpu     on a machine with a GPU: the CUDA backend'\''s tests, sanitizer, benchmarks'
 	@echo 'make docs    build the API reference; writes build/docs/html'
 	@echo 'make clean   remove build/ and out/'
 
@@ -37,6 +38,9 @@ bench:
 	cmake --preset bench
 	cmake --build --preset bench
 	bench/run build/bench
+
+gpu:
+	@scripts/gpu
 
 docs:
 	@scripts/install-deps docs

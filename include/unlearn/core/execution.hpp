@@ -37,10 +37,28 @@ struct Parallel {
 inline constexpr Sequential sequential{};
 inline constexpr Parallel parallel{};
 
+/// A policy that runs on the processor and works on memory that it can read.
+template <class P>
+concept HostPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> ||
+                     std::same_as<std::remove_cvref_t<P>, Parallel>;
+
+/// True for the policies of a backend, which specialises it: their algorithms stand in a header of
+/// that backend, and the views that go with them refer to the device's memory.
+template <class P>
+inline constexpr bool enable_device_policy = false;
+
+/// A policy of a backend: unlearn::cuda::Device.
+///
+/// The algorithms that take one call, by argument-dependent lookup, functions that stand beside the
+/// policy's class and end in `_on`: `project_on` and `sign_step_on` for a feasible set,
+/// `all_finite_on`, `copy_on` and `scratch_on` for a descent, `rank_tokens_on` for HotFlip. An
+/// algorithm whose function a backend lacks does not compile with its policies.
+template <class P>
+concept DevicePolicy = enable_device_policy<std::remove_cvref_t<P>>;
+
 /// One of the library's execution policies.
 template <class P>
-concept ExecutionPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> ||
-                          std::same_as<std::remove_cvref_t<P>, Parallel>;
+concept ExecutionPolicy = HostPolicy<P> || DevicePolicy<P>;
 
 namespace detail {
 

@@ -38,7 +38,12 @@ struct FeasibleNoise {
   /// @throws InvalidArgument when the shape is not that of `clean`, or the ball or box is invalid.
   template <ExecutionPolicy P>
   void project(const P& policy, View<T, 2> noise) const {
-    update(policy, noise, [](T delta, std::size_t) { return delta; });
+    validate(noise);
+    if constexpr (DevicePolicy<P>) {
+      project_on(policy, *this, noise);
+    } else {
+      run(policy, noise, [](T delta, std::size_t) { return delta; });
+    }
   }
 
   /// δ ← the feasible noise that δ + signed_step · sign(grad) leads to, in place; sign(0) is 0.
@@ -53,24 +58,27 @@ struct FeasibleNoise {
   template <ExecutionPolicy P>
   void sign_step(const P& policy, View<T, 2> noise, View<const T, 2> grad,
                  double signed_step) const {
+    validate(noise);
     detail::require_same_shape("gradient", clean, grad);
     detail::require_step(signed_step);
     const auto step = static_cast<T>(signed_step);
-    update(policy, noise, [step, gradient = grad.flat()](T delta, std::size_t i) {
-      return delta + step * detail::sign<T>(gradient[i]);
-    });
+    if constexpr (DevicePolicy<P>) {
+      sign_step_on(policy, *this, noise, grad, step);
+    } else {
+      run(policy, noise, [step, gradient = grad.flat()](T delta, std::size_t i) {
+        return delta + step * detail::sign<T>(gradient[i]);
+      });
+    }
   }
 
  private:
-  /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.
-  template <ExecutionPolicy P, class Move>
-  void update(const P& policy, View<T, 2> noise, Move move) const {
+  void validate(View<T, 2> noise) const {
     detail::require_same_shape("noise", clean, noise);
     detail::validate(ball, noise.extent(1));
     box.validate();
-    run(policy, noise, move);
   }
 
+  /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.
   template <class Move>
   void run(const Sequential& /*policy*/, View<T, 2> noise, Move move) const {
     for (std::size_t row = 0; row < noise.extent(0); ++row) update_row(noise, row, move);

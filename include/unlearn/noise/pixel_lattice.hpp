@@ -80,7 +80,12 @@ struct LatticeNoise {
   /// @throws InvalidArgument when the shape is not that of `clean`, or the lattice is invalid.
   template <ExecutionPolicy P>
   void project(const P& policy, View<std::int8_t, 2> noise) const {
-    update(policy, noise, [](std::int8_t delta, std::size_t) { return std::int16_t{delta}; });
+    validate(noise);
+    if constexpr (DevicePolicy<P>) {
+      project_on(policy, *this, noise);
+    } else {
+      run(policy, noise.flat(), [](std::int8_t delta, std::size_t) { return std::int16_t{delta}; });
+    }
   }
 
   /// δ ← the feasible noise nearest to δ + signed_step · sign(grad), in place; sign(0) is 0.
@@ -94,24 +99,27 @@ struct LatticeNoise {
   template <ExecutionPolicy P>
   void sign_step(const P& policy, View<std::int8_t, 2> noise, View<const float, 2> grad,
                  double signed_step) const {
+    validate(noise);
     detail::require_same_shape("gradient", clean, grad);
     // 255 levels reach either end of the lattice from anywhere: a longer step does the same.
     const auto step = static_cast<std::int16_t>(
         std::clamp(PixelLattice::to_levels("step on the pixel lattice", signed_step), -255, 255));
-    update(policy, noise, [step, gradient = grad.flat()](std::int8_t delta, std::size_t i) {
-      return static_cast<std::int16_t>(delta + step * detail::sign<std::int16_t>(gradient[i]));
-    });
+    if constexpr (DevicePolicy<P>) {
+      sign_step_on(policy, *this, noise, grad, step);
+    } else {
+      run(policy, noise.flat(), [step, gradient = grad.flat()](std::int8_t delta, std::size_t i) {
+        return static_cast<std::int16_t>(delta + step * detail::sign<std::int16_t>(gradient[i]));
+      });
+    }
   }
 
  private:
-  /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.
-  template <ExecutionPolicy P, class Move>
-  void update(const P& policy, View<std::int8_t, 2> noise, Move move) const {
+  void validate(View<std::int8_t, 2> noise) const {
     detail::require_same_shape("noise", clean, noise);
     lattice.validate();
-    run(policy, noise.flat(), move);
   }
 
+  /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.
   template <class Move>
   void run(const Sequential& /*policy*/, std::span<std::int8_t> noise, Move move) const {
     const std::span<const std::uint8_t> pixels = clean.flat();

@@ -97,6 +97,41 @@ struct BallAsSet {
 
 }  // namespace detail
 
+namespace detail {
+
+// What a descent does to memory that its objective and its set work on. A device's policy brings
+// its own; see DevicePolicy.
+
+/// Room for `count` numbers, uninitialised or not; owns it, and has data().
+template <class X, ExecutionPolicy P>
+[[nodiscard]] auto scratch(const P& policy, std::size_t count) {
+  if constexpr (DevicePolicy<P>) {
+    return scratch_on<X>(policy, count);
+  } else {
+    return std::vector<X>(count);
+  }
+}
+
+template <ExecutionPolicy P, class X>
+void copy(const P& policy, const X* from, std::size_t count, X* to) {
+  if constexpr (DevicePolicy<P>) {
+    copy_on(policy, from, count, to);
+  } else {
+    std::copy_n(from, count, to);
+  }
+}
+
+template <ExecutionPolicy P, std::floating_point T>
+[[nodiscard]] bool all_finite(const P& policy, const T* numbers, std::size_t count) {
+  if constexpr (DevicePolicy<P>) {
+    return all_finite_on(policy, numbers, count);
+  } else {
+    return all_finite(std::span<const T>(numbers, count));
+  }
+}
+
+}  // namespace detail
+
 /// Which iterate a descent ends at.
 enum class Keep {
   best,  ///< the one of lowest (or highest) value; the earliest of equals
@@ -135,7 +170,9 @@ struct ProjectedSignDescent {
   /// @param noise     [rows, elements] of float, double or std::int8_t, or what is viewed as one;
   ///                  the start, and in the end the kept iterate
   /// @param set       FeasibleNoise, LatticeNoise or another FeasibleSet
-  /// @param policy    how the set's steps are run; the objective is called on this thread
+  /// @param policy    how the set's steps are run; the objective is called on this thread. With a
+  ///                  device's, `noise`, `grad` and the set's signals lie in its memory, and each
+  ///                  step waits for the device to know whether its gradient was finite
   /// @throws InvalidArgument when the settings, the set or the shapes are invalid, or the start is
   ///         not finite. If the objective throws, `noise` is at the iterate that it threw at.
   template <class F, MatrixLike N, class Set, ExecutionPolicy P = Parallel>
@@ -183,15 +220,15 @@ struct ProjectedSignDescent {
   DescentResult descend(F&& objective, View<X, 2> noise, const Set& set, const P& policy) const {
     validate();
     if constexpr (std::floating_point<X>) {
-      detail::require(detail::all_finite<X>(noise.flat()), "start of the descent", "finite numbers",
-                      "NaN or infinity");
+      detail::require(detail::all_finite(policy, noise.data(), noise.size()),
+                      "start of the descent", "finite numbers", "NaN or infinity");
     }
     set.project(policy, noise);
 
     const double signed_step = goal == Goal::minimize ? -step : step;
-    std::vector<gradient_of_t<X>> gradient(noise.size());
-    const View<gradient_of_t<X>, 2> grad(gradient, noise.extents());
-    std::vector<X> kept(noise.size());
+    auto gradient = detail::scratch<gradient_of_t<X>>(policy, noise.size());
+    const View<gradient_of_t<X>, 2> grad(gradient.data(), noise.extents());
+    auto kept = detail::scratch<X>(policy, noise.size());
     DescentResult result{.value = 0, .steps = 0, .evaluations = 0, .stop = StopReason::running};
     bool at_kept = true;
     while (true) {
@@ -201,18 +238,18 @@ struct ProjectedSignDescent {
       ++result.evaluations;
       // Where only the value was asked for, the gradient is that of the step before: finite.
       const bool finite =
-          detail::is_finite(value) && detail::all_finite<gradient_of_t<X>>(gradient);
+          detail::is_finite(value) && detail::all_finite(policy, grad.data(), grad.size());
       at_kept = first || (finite && (keep == Keep::last || is_better(value, result.value)));
       if (at_kept) result.value = value;
 
       result.stop = stop_reason(finite, value, last);
       if (result.stop != StopReason::running) break;
 
-      if (at_kept) std::copy_n(noise.data(), noise.size(), kept.begin());
+      if (at_kept) detail::copy(policy, noise.data(), noise.size(), kept.data());
       set.sign_step(policy, noise, View<const gradient_of_t<X>, 2>(grad), signed_step);
       ++result.steps;
     }
-    if (!at_kept) std::copy_n(kept.begin(), noise.size(), noise.data());
+    if (!at_kept) detail::copy(policy, kept.data(), noise.size(), noise.data());
     return result;
   }
 

@@ -134,7 +134,9 @@ struct HotFlipCandidateSearch {
   /// Tokens kept behind the first k, to stand in for those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time
+  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time; with a
+  ///                   device's, gradients and embeddings lie in its memory, and the call waits for
+  ///                   the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
   /// @param embeddings [V, E] the model's token embeddings
   /// @param filter     the tokens that may be chosen, over the same V
@@ -157,9 +159,16 @@ struct HotFlipCandidateSearch {
     const std::size_t positions = gradients.extent(1);
     const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
 
-    detail::TopTokens best = rank(policy, rows, embeddings, filter);
-    return chosen({samples, positions}, accept,
-                  [&](std::size_t r, std::size_t rank) { return best.row(r)[rank]; });
+    if constexpr (DevicePolicy<Policy>) {
+      return from_ranking({samples, positions}, accept,
+                          [&](View<Token, 2> tokens, View<float, 2> scores) {
+                            rank_tokens_on(policy, rows, embeddings, filter, tokens, scores);
+                          });
+    } else {
+      detail::TopTokens best = rank(policy, rows, embeddings, filter);
+      return chosen({samples, positions}, accept,
+                    [&](std::size_t r, std::size_t rank) { return best.row(r)[rank]; });
+    }
   }
 
   /// The same, where `ranker` ranks the tokens.
@@ -168,24 +177,36 @@ struct HotFlipCandidateSearch {
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
     detail::require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
-    const std::array<std::size_t, 2> extents{gradients.extent(0), gradients.extent(1)};
+    return from_ranking(
+        {gradients.extent(0), gradients.extent(1)}, accept,
+        [&](View<Token, 2> tokens, View<float, 2> scores) {
+          ranker.rank_tokens(
+              View<const float, 2>(gradients.data(), {tokens.extent(0), gradients.extent(2)}),
+              filter, tokens, scores);
+        });
+  }
+
+ private:
+  static constexpr std::size_t block_tokens = 1024;
+
+  /// The first k of each row that the hook accepts, of what `rank(tokens, scores)` writes to
+  /// [rows, candidates + spares].
+  template <class Hook, class Rank>
+  [[nodiscard]] TriggerCandidates from_ranking(std::array<std::size_t, 2> extents, Hook& accept,
+                                               const Rank& rank) const {
     const std::size_t rows = extents[0] * extents[1];
     const std::size_t depth = candidates + spares;
     std::vector<Token> tokens(rows * depth, no_token);
     std::vector<float> scores(rows * depth, std::numeric_limits<float>::infinity());
     if (rows > 0) {
-      ranker.rank_tokens(View<const float, 2>(gradients.data(), {rows, gradients.extent(2)}),
-                         filter, View<Token, 2>(tokens.data(), {rows, depth}),
-                         View<float, 2>(scores.data(), {rows, depth}));
+      rank(View<Token, 2>(tokens.data(), {rows, depth}),
+           View<float, 2>(scores.data(), {rows, depth}));
     }
-    return chosen(extents, accept, [&](std::size_t r, std::size_t rank) {
-      return detail::ScoredToken{.score = scores[r * depth + rank],
-                                 .token = tokens[r * depth + rank]};
+    return chosen(extents, accept, [&](std::size_t r, std::size_t place) {
+      return detail::ScoredToken{.score = scores[r * depth + place],
+                                 .token = tokens[r * depth + place]};
     });
   }
-
- private:
-  static constexpr std::size_t block_tokens = 1024;
 
   /// The first k of each row that the hook accepts.
   /// @param ranked ranked(row, rank)

@@ -59,6 +59,9 @@ class TokenFilter {
     return allowed;
   }
 
+  /// The set itself: bit v mod 64 of word v / 64 is 1 where v is allowed.
+  [[nodiscard]] std::span<const std::uint64_t> words() const { return words_; }
+
  private:
   [[nodiscard]] std::size_t word_of(Token token) const {
     detail::require(token >= 0 && static_cast<std::size_t>(token) < vocabulary_,

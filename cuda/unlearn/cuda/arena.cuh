@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <thrust/detail/raw_pointer_cast.h>
+#include <thrust/device_allocator.h>
+#include <thrust/device_malloc_allocator.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/core/error.hpp"
+
+namespace unlearn::cuda {
+
+/// Device memory that calls borrow and give back in the opposite order, so that a call that was
+/// made once allocates nothing when it is made again.
+///
+/// It grows by blocks, and returns them when it ends. What one call gives back the next one may
+/// borrow while the device still works for the first: an arena belongs to one stream.
+///
+/// @tparam Allocator of bytes in the device's memory; its pointers pass thrust::raw_pointer_cast
+template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
+class Arena {
+ public:
+  /// Borrowed memory is aligned to this many bytes.
+  static constexpr std::size_t alignment = 256;
+
+  /// @param allocator copied
+  explicit Arena(Allocator allocator = {}) : allocator_(std::move(allocator)) {}
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena() {
+    for (const Block& block : blocks_) allocator_.deallocate(block.memory, block.size);
+  }
+
+  /// Where borrowing stands: what is borrowed later goes back to here.
+  struct Mark {
+    std::size_t block;
+    std::size_t used;
+  };
+
+  [[nodiscard]] Mark mark() const { return mark_; }
+  /// Gives back everything that was borrowed since `mark`.
+  void rewind(Mark mark) { mark_ = mark; }
+
+  /// Room for `count` numbers, until `rewind`.
+  /// @throws InvalidArgument when that is more than memory can be addressed for; what the allocator
+  ///         throws
+  template <class T>
+  [[nodiscard]] T* borrow(std::size_t count) {
+    constexpr std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / 2 / sizeof(T);
+    unlearn::detail::require(count <= limit, "numbers to borrow memory for",
+                             "at most " + std::to_string(limit), count);
+    const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    while (mark_.block < blocks_.size() && blocks_[mark_.block].size - mark_.used < bytes) {
+      mark_ = {.block = mark_.block + 1, .used = 0};
+    }
+    if (mark_.block == blocks_.size()) {
+      const std::size_t last = blocks_.empty() ? smallest_block / 2 : blocks_.back().size;
+      const std::size_t size = std::max(bytes, 2 * last);
+      blocks_.reserve(blocks_.size() + 1);
+      blocks_.push_back({.memory = allocator_.allocate(size), .size = size});
+    }
+    unsigned char* const begin = thrust::raw_pointer_cast(blocks_[mark_.block].memory);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): raw memory becomes numbers
+    T* const numbers = reinterpret_cast<T*>(begin + mark_.used);
+    mark_.used += bytes;
+    return numbers;
+  }
+
+ private:
+  static constexpr std::size_t smallest_block = std::size_t{1} << 20U;
+
+  struct Block {
+    decltype(std::declval<Allocator&>().allocate(1)) memory;
+    std::size_t size;
+  };
+
+  Allocator allocator_;
+  std::vector<Block> blocks_;
+  Mark mark_{.block = 0, .used = 0};
+};
+
+/// Borrowed memory that goes back when it leaves its scope.
+template <class T, class ArenaT>
+class Scratch {
+ public:
+  Scratch(ArenaT& arena, std::size_t count)
+      : arena_(&arena), mark_(arena.mark()), data_(arena.template borrow<T>(count)) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { arena_->rewind(mark_); }
+
+  /// The first number, in the device's memory.
+  [[nodiscard]] T* data() const { return data_; }
+
+ private:
+  ArenaT* arena_;
+  typename ArenaT::Mark mark_;
+  T* data_;
+};
+
+}  // namespace unlearn::cuda

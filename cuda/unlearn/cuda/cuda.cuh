@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// The CUDA backend, through Thrust, CUB and cuBLAS. The same sources run on Thrust's systems of
+/// the host (CPP, OMP, TBB); THRUST_DEVICE_SYSTEM says which is meant by default.
+///
+///   device.cuh             Device, an execution policy; Context, what its calls share
+///   sign_step.cuh          LatticeNoise and FeasibleNoise on a device; HalfNoise
+///   finite.cuh             whether numbers are finite, for ProjectedSignDescent
+///   hotflip.cuh            HotFlipCandidateSearch on a device; rank_tokens
+///   info_nce.cuh           the loss with its gradients
+///   candidate_scoring.cuh  the loss with one caption replaced, for many candidates
+///   gather.cuh             rows of a batch; the order of its captions
+
+#include "unlearn/cuda/arena.cuh"
+#include "unlearn/cuda/candidate_scoring.cuh"
+#include "unlearn/cuda/device.cuh"
+#include "unlearn/cuda/finite.cuh"
+#include "unlearn/cuda/gather.cuh"
+#include "unlearn/cuda/hotflip.cuh"
+#include "unlearn/cuda/info_nce.cuh"
+#include "unlearn/cuda/sign_step.cuh"

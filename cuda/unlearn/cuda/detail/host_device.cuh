@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/// @file
+/// Function annotations that nvcc needs and the host compiler does not know.
+
+#ifdef __CUDACC__
+#define UNLEARN_HOST_DEVICE __host__ __device__
+// Before a template that calls what it is given: nvcc would warn of every host function that some
+// instance of it could call on the device.
+#define UNLEARN_EXEC_CHECK_DISABLE _Pragma("nv_exec_check_disable")
+#else
+#define UNLEARN_HOST_DEVICE
+#define UNLEARN_EXEC_CHECK_DISABLE
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <thrust/device_malloc_allocator.h>
+#include <thrust/execution_policy.h>
+
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/cuda/arena.cuh"
+
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#endif
+
+namespace unlearn::cuda {
+namespace detail {
+
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+
+template <class Derived>
+std::true_type is_cuda_policy(const thrust::cuda_cub::execution_policy<Derived>*);
+std::false_type is_cuda_policy(const void*);
+
+/// Whether a Thrust policy runs on CUDA, or on the host's CPP, OMP or TBB system.
+template <class ThrustPolicy>
+inline constexpr bool runs_on_cuda =
+    decltype(is_cuda_policy(std::declval<const ThrustPolicy*>()))::value;
+
+/// @throws Error when a call of the CUDA runtime failed
+inline void check(cudaError_t status, const char* what) {
+  if (status != cudaSuccess) {
+    throw Error(unlearn::detail::expectation(what, "no error", cudaGetErrorString(status)));
+  }
+}
+
+/// @throws Error when a call of cuBLAS failed
+inline void check(cublasStatus_t status, const char* what) {
+  if (status != CUBLAS_STATUS_SUCCESS) {
+    throw Error(unlearn::detail::expectation(what, "no error", cublasGetStatusString(status)));
+  }
+}
+
+template <class ThrustPolicy>
+[[nodiscard]] cudaStream_t stream_of(const ThrustPolicy& policy) {
+  ThrustPolicy copy = policy;  // Thrust asks a policy that it may change
+  return thrust::cuda_cub::stream(copy);
+}
+
+/// cuBLAS, made at its first use.
+class Blas {
+ public:
+  Blas() = default;
+  Blas(const Blas&) = delete;
+  Blas& operator=(const Blas&) = delete;
+  ~Blas() {
+    if (handle_ != nullptr) cublasDestroy(handle_);
+  }
+
+  /// The handle, set to `stream`.
+  [[nodiscard]] cublasHandle_t on(cudaStream_t stream) {
+    if (handle_ == nullptr) check(cublasCreate(&handle_), "cublasCreate");
+    check(cublasSetStream(handle_, stream), "cublasSetStream");
+    return handle_;
+  }
+
+ private:
+  cublasHandle_t handle_ = nullptr;
+};
+
+#else
+
+template <class ThrustPolicy>
+inline constexpr bool runs_on_cuda = false;
+
+struct Blas {};
+
+#endif
+
+}  // namespace detail
+
+/// What the calls on one stream share: scratch memory, and a handle of cuBLAS.
+///
+/// The first call of each kind may allocate; the same call again does not. Must outlive the work
+/// that was started with it.
+/// @tparam Allocator see Arena
+template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
+class Context {
+ public:
+  /// @param allocator copied
+  explicit Context(Allocator allocator = {}) : arena_(std::move(allocator)) {}
+
+  /// Scratch memory.
+  [[nodiscard]] Arena<Allocator>& arena() { return arena_; }
+  /// cuBLAS; empty on systems of the host.
+  [[nodiscard]] detail::Blas& blas() { return blas_; }
+
+ private:
+  Arena<Allocator> arena_;
+  detail::Blas blas_;
+};
+
+/// An execution policy of the library: runs an algorithm by Thrust, where and how a policy of
+/// Thrust's says.
+///
+/// On CUDA calls are enqueued on the policy's stream and return at once, unless their documentation
+/// says that they wait; views refer to the device's memory. They can be captured in a CUDA graph
+/// once the same call was made before the capture. On the host's systems (CPP, OMP, TBB) the same
+/// calls run on the processor, in its memory.
+template <class ThrustPolicy, class Allocator = thrust::device_malloc_allocator<unsigned char>>
+struct Device {
+  ThrustPolicy thrust;  ///< stream and allocator: thrust::cuda::par_nosync(alloc).on(stream)
+  Context<Allocator>* context;  ///< of the policy's stream
+
+  /// Whether it runs on CUDA.
+  static constexpr bool on_cuda = detail::runs_on_cuda<ThrustPolicy>;
+};
+
+/// The library's policy for one of Thrust's.
+template <class ThrustPolicy, class Allocator>
+[[nodiscard]] Device<ThrustPolicy, Allocator> on(const ThrustPolicy& policy,
+                                                 Context<Allocator>& context) {
+  return {.thrust = policy, .context = &context};
+}
+
+/// Room for `count` numbers in the device's memory, until it leaves its scope.
+template <class T, class P, class A>
+[[nodiscard]] Scratch<T, Arena<A>> scratch_on(const Device<P, A>& device, std::size_t count) {
+  return {device.context->arena(), count};
+}
+
+/// Copies within the device's memory.
+template <class P, class A, class T>
+void copy_on([[maybe_unused]] const Device<P, A>& device, const T* from, std::size_t count, T* to) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (count == 0) return;
+  if constexpr (Device<P, A>::on_cuda) {
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    detail::check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToDevice,
+                                  detail::stream_of(device.thrust)),
+                  "copy within the device");
+#endif
+  } else {
+    std::memcpy(to, from, count * sizeof(T));
+  }
+}
+
+/// Copies from the host's memory to the device's. The host's may be changed when it returns.
+template <class P, class A, class T>
+void copy_to_device([[maybe_unused]] const Device<P, A>& device, const T* host, std::size_t count,
+                    T* to) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (count == 0) return;
+  if constexpr (Device<P, A>::on_cuda) {
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    const cudaStream_t stream = detail::stream_of(device.thrust);
+    detail::check(cudaMemcpyAsync(to, host, count * sizeof(T), cudaMemcpyHostToDevice, stream),
+                  "copy to the device");
+    // Pinned memory would still be read when the call returns.
+    detail::check(cudaStreamSynchronize(stream), "copy to the device");
+#endif
+  } else {
+    std::memcpy(to, host, count * sizeof(T));
+  }
+}
+
+/// Copies from the device's memory to the host's, and waits for the stream.
+template <class P, class A, class T>
+void copy_to_host([[maybe_unused]] const Device<P, A>& device, const T* from, std::size_t count,
+                  T* host) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (count == 0) return;
+  if constexpr (Device<P, A>::on_cuda) {
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    const cudaStream_t stream = detail::stream_of(device.thrust);
+    detail::check(cudaMemcpyAsync(host, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream),
+                  "copy to the host");
+    detail::check(cudaStreamSynchronize(stream), "copy to the host");
+#endif
+  } else {
+    std::memcpy(host, from, count * sizeof(T));
+  }
+}
+
+}  // namespace unlearn::cuda
+
+template <class ThrustPolicy, class Allocator>
+inline constexpr bool
+    unlearn::enable_device_policy<unlearn::cuda::Device<ThrustPolicy, Allocator>> = true;

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "unlearn/cuda/detail/launch.cuh"
+#include "unlearn/cuda/detail/pack.cuh"
+
+namespace unlearn::cuda {
+namespace detail {
+
+/// Sets *found when one of the numbers of a piece is NaN or infinite.
+///
+/// Looks at the bits, as the library does on the host: comparisons are settled under -ffast-math.
+template <class T>
+struct FindNotFinite {
+  const T* numbers;
+  std::size_t count;
+  std::size_t stride;  ///< pieces: number i belongs to piece i mod stride
+  int* found;
+
+  using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+
+  UNLEARN_HOST_DEVICE static Bits bits_of(T number) {
+    Bits bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+  }
+
+  UNLEARN_HOST_DEVICE void operator()(std::size_t piece) const {
+    constexpr Bits infinity = sizeof(T) == sizeof(std::uint32_t)
+                                  ? static_cast<Bits>(0x7F800000U)
+                                  : static_cast<Bits>(0x7FF0000000000000U);
+    bool any = false;
+    for (std::size_t i = piece; i < count; i += stride) {
+      any = any || (bits_of(numbers[i]) & infinity) == infinity;
+    }
+    if (!any) return;
+#ifdef __CUDA_ARCH__
+    atomicExch(found, 1);
+#else
+    std::atomic_ref<int>(*found).store(1, std::memory_order_relaxed);
+#endif
+  }
+};
+
+struct SetTo {
+  int* number;
+  int value;
+  UNLEARN_HOST_DEVICE void operator()(std::size_t) const { *number = value; }
+};
+
+}  // namespace detail
+
+/// *found ← 1 when a number is NaN or infinite, else 0; both lie in the device's memory. One pass.
+template <class P, class A, std::floating_point T>
+void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t count, int* found) {
+  detail::for_each_index(device, 1, detail::SetTo{.number = found, .value = 0});
+  constexpr std::size_t most_pieces = std::size_t{1} << 19U;
+  const std::size_t pieces = std::min(count, most_pieces);
+  detail::for_each_index(device, pieces,
+                         detail::FindNotFinite<T>{
+                             .numbers = numbers, .count = count, .stride = pieces, .found = found});
+}
+
+/// Whether every number is neither NaN nor infinite. Waits for the device.
+template <class P, class A, std::floating_point T>
+[[nodiscard]] bool all_finite_on(const Device<P, A>& device, const T* numbers, std::size_t count) {
+  const auto found = scratch_on<int>(device, 1);
+  find_not_finite(device, numbers, count, found.data());
+  int answer = 0;
+  copy_to_host(device, found.data(), 1, &answer);
+  return answer == 0;
+}
+
+}  // namespace unlearn::cuda

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/cuda/detail/launch.cuh"
+#include "unlearn/cuda/detail/product.cuh"
+#include "unlearn/cuda/detail/top_tokens.cuh"
+#include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
+
+namespace unlearn::cuda {
+namespace detail {
+
+/// Tokens in a block of scores: a few blocks make up a vocabulary, and with 384 rows one stays in
+/// the cache of a large GPU.
+inline constexpr std::size_t block_tokens = 8192;
+
+struct NoTokens {
+  TopLists top;
+  UNLEARN_HOST_DEVICE void operator()(std::size_t i) const {
+    top.tokens[i] = no_token;
+    top.scores[i] = std::numeric_limits<float>::infinity();
+  }
+};
+
+}  // namespace detail
+
+/// HotFlip's ranking on a device: for each row r the `depth` allowed tokens v with the lowest
+/// scores e_vᵀ g_r, lowest first.
+///
+/// The product is taken in blocks of 8,192 tokens, by cuBLAS on CUDA, and each block is ranked
+/// before the next: the [R, V] matrix never exists. Ties go to the lower id; NaN and +∞ are never
+/// chosen, and `no_token` stands where there are too few. The same arguments give the same bytes.
+/// All arguments lie in the device's memory. Does not wait.
+/// Source: MEM (Liu et al., ACM MM 2024), Eq. 6.
+///
+/// @param gradients  [R, E]
+/// @param embeddings [V, E]
+/// @param allowed    TokenFilter::words() of a filter over V
+/// @param tokens     [R, depth] out
+/// @param scores     [R, depth] out
+/// @throws InvalidArgument when the shapes disagree, or depth is 0.
+template <class P, class A>
+void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
+                 View<const float, 2> embeddings, View<const std::uint64_t, 1> allowed,
+                 View<Token, 2> tokens, View<float, 2> scores) {
+  using detail::Op;
+  const std::size_t rows = gradients.extent(0);
+  const std::size_t vocabulary = embeddings.extent(0);
+  unlearn::detail::require_size("width of the token embeddings", gradients.extent(1),
+                                embeddings.extent(1));
+  unlearn::detail::require_size("words of the token filter", (vocabulary + 63) / 64,
+                                allowed.size());
+  unlearn::detail::require_size("rows of ranked tokens", rows, tokens.extent(0));
+  unlearn::detail::require(tokens.extents() == scores.extents(), "scores of ranked tokens",
+                           "the shape of the tokens", "another");
+  unlearn::detail::require(tokens.extent(1) > 0, "depth of the ranking", "at least 1", 0);
+  const detail::TopLists top{
+      .tokens = tokens.data(), .scores = scores.data(), .depth = tokens.extent(1)};
+  detail::for_each_index(device, tokens.size(), detail::NoTokens{top});
+  if (rows == 0) return;
+  const std::size_t widest = std::min(detail::block_tokens, vocabulary);
+  const auto block = scratch_on<float>(device, rows * widest);
+  for (std::size_t first = 0; first < vocabulary; first += widest) {
+    const std::size_t count = std::min(widest, vocabulary - first);
+    detail::multiply<Op::plain, Op::transposed>(device, 1.0F, gradients,
+                                                embeddings.slice(first, count),
+                                                View<float, 2>(block.data(), {rows, count}));
+    detail::merge(device, rows,
+                  detail::ScoreBlock{.scores = block.data(),
+                                     .columns = count,
+                                     .first = static_cast<Token>(first),
+                                     .allowed = allowed.data()},
+                  top);
+  }
+}
+
+/// The same with filter and result in the host's memory: what HotFlipCandidateSearch does with a
+/// policy of the device. Waits for the device.
+template <class P, class A>
+void rank_tokens_on(const Device<P, A>& device, View<const float, 2> gradients,
+                    View<const float, 2> embeddings, const TokenFilter& filter,
+                    View<Token, 2> tokens, View<float, 2> scores) {
+  const View<const std::uint64_t, 1> words(filter.words(), {filter.words().size()});
+  const auto allowed = scratch_on<std::uint64_t>(device, words.size());
+  const auto best = scratch_on<Token>(device, tokens.size());
+  const auto best_scores = scratch_on<float>(device, scores.size());
+  copy_to_device(device, words.data(), words.size(), allowed.data());
+  rank_tokens(device, gradients, embeddings,
+              View<const std::uint64_t, 1>(allowed.data(), words.extents()),
+              View<Token, 2>(best.data(), tokens.extents()),
+              View<float, 2>(best_scores.data(), scores.extents()));
+  copy_to_host(device, best.data(), tokens.size(), tokens.data());
+  copy_to_host(device, best_scores.data(), scores.size(), scores.data());
+}
+
+}  // namespace unlearn::cuda
