@@ -12,6 +12,7 @@
 ///   info_nce.cuh           the loss with its gradients
 ///   candidate_scoring.cuh  the loss with one caption replaced, for many candidates
 ///   gather.cuh             rows of a batch; the order of its captions
+///   torch.cuh              PyTorch's memory, stream and tensors; left out here
 
 #include "unlearn/cuda/arena.cuh"
 #include "unlearn/cuda/candidate_scoring.cuh"

@@ -244,9 +244,8 @@ struct HalfNoise {
 
   /// ε as it is stored: the greatest Number that is not above it.
   [[nodiscard]] float stored_radius() const {
-    const auto exact = static_cast<float>(ball.radius);
-    Number nearest(exact);
-    if (static_cast<float>(nearest) > exact) {
+    Number nearest(static_cast<float>(ball.radius));
+    if (static_cast<double>(static_cast<float>(nearest)) > ball.radius) {
       std::uint16_t bits = 0;
       std::memcpy(&bits, &nearest, sizeof bits);
       --bits;  // the next number towards 0, as the radius is positive

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <random>
@@ -64,6 +65,8 @@ DrawnScenes::DrawnScenes(const DrawnScenesOptions& options) : options_(options) 
   require_range("test pictures", 0, most_pictures - options.train, options.test);
   require_range("captions per picture", 1, most_captions, options.captions_per_picture);
   require_range("side of a picture", 8, 1024, options.size);
+  detail::require(options.contrast >= 1 && options.contrast <= 100, "contrast of the pictures",
+                  "1 to 100 percent", options.contrast);
 
   std::mt19937_64 rng(options.seed);
   std::set<Scene> drawn;
@@ -91,6 +94,17 @@ DrawnScenes::DrawnScenes(const DrawnScenesOptions& options) : options_(options) 
     drawn.insert(next.scene);
     scenes_.push_back(std::move(next));
   }
+}
+
+Picture DrawnScenes::picture(std::size_t i) const {
+  Picture picture = render(scenes_.at(i).scene, options_.size, scenes_.at(i).seed);
+  constexpr int grey = 128;
+  for (std::uint8_t& value : picture.rgb) {
+    // To nearest; the offset keeps the dividend positive, where division rounds down.
+    const int scaled = (value - grey) * options_.contrast + 100 * grey + 50;
+    value = static_cast<std::uint8_t>(std::min(scaled / 100, 255));
+  }
+  return picture;
 }
 
 void DrawnScenes::write(

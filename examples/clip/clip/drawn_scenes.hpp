@@ -18,6 +18,7 @@ struct DrawnScenesOptions {
   std::size_t test = 500;                ///< pictures to evaluate on
   std::size_t captions_per_picture = 2;  ///< 1 to 10
   std::size_t size = 32;                 ///< side of the pictures in pixels, 8 to 1,024
+  int contrast = 100;                    ///< percent, 1 to 100: as if seen through fog
   std::uint64_t seed = 1;
 };
 
@@ -47,10 +48,8 @@ class DrawnScenes {
   [[nodiscard]] std::string_view split(std::size_t i) const {
     return i < options_.train ? "train" : "test";
   }
-  /// Renders it.
-  [[nodiscard]] Picture picture(std::size_t i) const {
-    return render(scenes_.at(i).scene, options_.size, scenes_.at(i).seed);
-  }
+  /// Renders it: what render() gives, brought closer to mid-grey by the contrast.
+  [[nodiscard]] Picture picture(std::size_t i) const;
 
   /// Writes `images/00001.png` and so on, and then `captions.csv`, picture by picture, into a
   /// folder that is made where it is not there. Each file is complete or not there: a folder with

@@ -174,6 +174,20 @@ TEST(DrawnScenes, AreTheSameForASeedOnEveryMachine) {
   EXPECT_EQ(checksum(options), 3923398093919869865U);
 }
 
+TEST(DrawnScenes, FadeToGreyByTheirContrast) {
+  const DrawnScenes bright({.train = 20, .test = 0, .size = 16, .seed = 4});
+  const DrawnScenes foggy({.train = 20, .test = 0, .size = 16, .contrast = 20, .seed = 4});
+  for (std::size_t i = 0; i < bright.size(); ++i) {
+    EXPECT_EQ(foggy.captions(i), bright.captions(i));
+    const Picture full = bright.picture(i);
+    const Picture faded = foggy.picture(i);
+    ASSERT_EQ(faded.rgb.size(), full.rgb.size());
+    for (std::size_t n = 0; n < full.rgb.size(); ++n) {
+      EXPECT_NEAR(faded.rgb[n], 128 + 0.2 * (full.rgb[n] - 128), 0.5);
+    }
+  }
+}
+
 TEST(DrawnScenes, WritePicturesAndCaptions) {
   const TemporaryDirectory directory;
   const std::string out = directory / "made/here";
@@ -206,6 +220,8 @@ TEST(DrawnScenes, LeaveAFolderAloneThatHasSomethingInIt) {
 }
 
 TEST(DrawnScenes, RefuseNumbersOutOfRange) {
+  EXPECT_THROW(DrawnScenes({.contrast = 0}), InvalidArgument);
+  EXPECT_THROW(DrawnScenes({.contrast = 101}), InvalidArgument);
   const auto message = [](const DrawnScenesOptions& options) {
     return message_of<InvalidArgument>([&] { (void)DrawnScenes(options); });
   };

@@ -9,6 +9,7 @@ what is published holds, a killed run ends in the same bytes, and bad input give
 import csv
 import json
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ TOOL = sys.argv[1]
 FAST = [
     "--vocab", "words", "--size", "32", "--batch-size", "16", "--rounds", "2", "--surrogate-steps", "3",
     "--candidates", "4", "--precision", "single", "--threads", "1", "--checkpoint-every", "0",
+    "--surrogate-rounds", "1",
 ]
 
 
@@ -102,6 +104,28 @@ def check_kill(pairs, scratch, straight):
     assert contents(out) == contents(straight)
     succeed(*resume, "--resume")  # complete: nothing to do
     assert contents(out) == contents(straight)
+
+
+def check_disk_full(pairs, scratch, straight):
+    """Files that may not grow beyond some size: at the settings, the noise, a checkpoint."""
+    for limit, unwritten in ((2_000, "settings.json"), (100_000, "noise.npy"), (1_000_000, "checkpoint/")):
+        out = scratch / f"full-{limit}"
+        command = ["protect", "--pairs", pairs, "--out", out, *FAST, "--quiet"]
+        limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        done = run(*command, preexec_fn=limited)
+        lines = done.stderr.strip().splitlines()
+        assert done.returncode == 1 and len(lines) == 1 and unwritten in lines[0], (limit, done)
+        assert not (out / "manifest.json").exists() and not (out / "captions.csv").exists()
+        succeed(*command, "--resume")
+        assert contents(out) == contents(straight)
+
+
+def check_turnover(pairs, scratch, straight):
+    """Where a surrogate lasts one round, the second round has another."""
+    out = scratch / "one-surrogate"
+    succeed("protect", "--pairs", pairs, "--out", out, *FAST[:-2], "--quiet")
+    one, several = ((folder / "trace.csv").read_text().splitlines() for folder in (out, straight))
+    assert one[1] == several[1] and one[2] != several[2], (one, several)
 
 
 def check_interrupt(pairs, scratch, straight):
@@ -229,6 +253,8 @@ def main():
         assert "8" in succeed("verify", "--clean", pairs, "--protected", straight)
         check_kill(pairs, scratch, straight)
         check_interrupt(pairs, scratch, straight)
+        check_disk_full(pairs, scratch, straight)
+        check_turnover(pairs, scratch, straight)
         check_bad_input(pairs, scratch)
         check_tampering(pairs, scratch, straight)
         check_scopes(pairs, scratch)

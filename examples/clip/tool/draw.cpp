@@ -77,6 +77,11 @@ void add_draw(CLI::App& app) {
   command->add_option("--size", options->scenes.size, "Side of the pictures in pixels")
       ->check(CLI::Range(8, 1024))
       ->capture_default_str();
+  command
+      ->add_option("--contrast", options->scenes.contrast,
+                   "In percent: 100 for bright pictures, less for a fog in which colours say less")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
   command->add_option("--seed", options->scenes.seed, "Another seed draws another set")
       ->capture_default_str();
   command->add_flag("--quiet", options->quiet, "Print nothing");

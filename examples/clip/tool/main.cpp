@@ -7,6 +7,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -31,6 +32,8 @@ int main(int argc, char** argv) {
   unlearn::tool::add_report(app);
   unlearn::tool::add_draw(app);
   unlearn::tool::add_tokenize(app);
+  // A limit on the size of files is then an error of the write, as a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     unlearn::clip::keep_freed_memory();
     app.parse(argc, argv);

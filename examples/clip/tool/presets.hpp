@@ -32,6 +32,7 @@ struct Preset {
   std::uint32_t mem_rounds = 0;
   std::uint32_t trigger_rounds = 0;
   std::size_t mem_surrogate_steps = 0;
+  std::uint32_t surrogate_rounds = 0;  ///< of MEM: rounds that a surrogate lasts; 0: all
   std::uint32_t em_rounds = 0;
   std::size_t em_surrogate_steps = 0;
   double surrogate_rate = 0;

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <numeric>
@@ -19,6 +20,7 @@
 #include <random>
 #include <set>
 #include <span>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -226,6 +228,7 @@ Json settings_of(const ProtectOptions& options, const MultiStepMinimizer<>& run,
           {"rounds", run.rounds},
           {"trigger_rounds", run.trigger_rounds},
           {"surrogate_steps", run.surrogate_steps},
+          {"surrogate_rounds", options.surrogate_rounds},
           {"stop_loss", options.stop_loss},
           {"candidates", options.candidates},
           {"beam", options.beam},
@@ -259,6 +262,34 @@ RunResult to_the_end(const Run& run, const std::string& what) {
                                     "one that is NaN or infinite"));
   }
   return result;
+}
+
+/// Where a surrogate has lasted its rounds, another begins, with other initial weights: the
+/// expectation over f of Eq. 4, one draw after another. Noise and triggers go on.
+class SurrogateTurnover {
+ public:
+  /// @param renew renew(number) gives the surrogate of that number the encoder's place; 0 is the
+  /// first
+  SurrogateTurnover(std::uint32_t rounds, std::function<void(std::uint32_t)> renew)
+      : rounds_(rounds), renew_(std::move(renew)) {}
+
+  void operator()(const RoundEnd& end) const {
+    const std::uint32_t complete = end.losses.round + 1;
+    if (rounds_ == 0 || complete == end.rounds || complete % rounds_ != 0) return;
+    renew_(complete / rounds_);
+  }
+
+ private:
+  std::uint32_t rounds_;
+  std::function<void(std::uint32_t)> renew_;
+};
+
+/// Gives `encoder` the weights of `model`, and an optimiser that has made no step.
+void begin_anew(clip::DualEncoder& encoder, const clip::Clip& model) {
+  clip::DualEncoder other(model, encoder.options());
+  std::stringstream state;
+  other.save(state);
+  encoder.load(state);
 }
 
 CheckpointOptions every(const ProtectOptions& options) {
@@ -469,11 +500,14 @@ void protect(const ProtectOptions& given) {
 
   const Sources sources = read_sources(options);
   const clip::AnyTokenizer tokenizer = make_tokenizer(options.vocab, sources.set.captions);
-  clip::Clip model = make_model({.name = options.model,
-                                 .weights = options.weights,
-                                 .size = options.size,
-                                 .vocabulary = tokenizer.vocabulary(),
-                                 .seed = options.seed});
+  const auto surrogate = [&](std::uint32_t number) {
+    return make_model({.name = options.model,
+                       .weights = options.weights,
+                       .size = options.size,
+                       .vocabulary = tokenizer.vocabulary(),
+                       .seed = options.seed + number});
+  };
+  clip::Clip model = surrogate(0);
   const clip::ClipConfig config = model->config();
   const clip::Precision precision = parse_precision(options.precision, options.device);
   MultiStepMinimizer<> run = configure(options);
@@ -515,11 +549,14 @@ void protect(const ProtectOptions& given) {
       .scope = scope};
   auto checkpoint = checkpoint_to(out.run_file("checkpoint"), every(options));
   checkpoint.restore(state, rng, timed);
+  const SurrogateTurnover turnover(options.surrogate_rounds, [&](std::uint32_t number) {
+    begin_anew(encoder, surrogate(number));
+  });
   const Stopwatch minimizing;
   const RunResult result = to_the_end(
       [&](const StopSignals& signals) {
-        return run.minimize(timed, pairs, state, rng, progress_bar(bar(options)), checkpoint,
-                            signals);
+        return run.minimize(timed, pairs, state, rng, turnover, progress_bar(bar(options)),
+                            checkpoint, signals);
       },
       "protection");
   seconds["minimizing"] = minimizing.seconds();
@@ -658,15 +695,23 @@ void add_protect(CLI::App& app) {
                        "Side of the published pictures in pixels; without it, the model's own")
           ->check(CLI::PositiveNumber)
           ->group(surrogate);
-  command
-      ->add_option("--weights", options->weights,
-                   "Start from these weights (safetensors, or OpenAI's .pt), not from scratch")
-      ->excludes(model)
-      ->excludes(size)
-      ->group(surrogate);
+  CLI::Option* const weights =
+      command
+          ->add_option("--weights", options->weights,
+                       "Start from these weights (safetensors, or OpenAI's .pt), not from scratch")
+          ->excludes(model)
+          ->excludes(size)
+          ->group(surrogate);
   command->add_option("--learning-rate", options->learning_rate, "Constant")
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
+      ->group(surrogate);
+  command
+      ->add_option("--surrogate-rounds", options->surrogate_rounds,
+                   "Rounds that a surrogate lasts before one with other initial weights begins; 0: "
+                   "all of them, as in the paper")
+      ->capture_default_str()
+      ->excludes(weights)
       ->group(surrogate);
   command
       ->add_option("--surrogate-epochs", options->surrogate_epochs,

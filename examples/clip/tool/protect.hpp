@@ -39,8 +39,9 @@ struct ProtectOptions {
   std::string weights{};  ///< start from these
   std::int64_t size = 0;
   double learning_rate = 1e-4;
-  std::size_t surrogate_epochs = 10;  ///< of UAP's surrogate, on clean pairs
-  std::string precision = "auto";     ///< auto, single or bfloat16
+  std::uint32_t surrogate_rounds = 0;  ///< that a surrogate lasts; 0: all
+  std::size_t surrogate_epochs = 10;   ///< of UAP's surrogate, on clean pairs
+  std::string precision = "auto";      ///< auto, single or bfloat16
 
   std::string device = "cpu";
   unsigned threads = 0;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +17,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -34,6 +39,7 @@
 #include "train.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
+#include "unlearn/detail/file.hpp"
 
 namespace unlearn::tool {
 namespace {
@@ -73,8 +79,31 @@ struct Hacker {
   }
 };
 
+/// A stage that nobody else works on while this lives; the system lets go of it when a process
+/// ends.
+class StageLock {
+ public:
+  explicit StageLock(const std::string& file)
+      : file_(file, O_CREAT | O_RDWR), held_(::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) {}
+
+  [[nodiscard]] bool held() const { return held_; }
+
+ private:
+  unlearn::detail::Descriptor file_;
+  bool held_;
+};
+
+/// What a stage is: a folder under stages/, and how it comes about.
+struct Stage {
+  std::string name{};
+  std::string done_file{};  ///< in its folder, once it is complete
+  std::string needs{};      ///< the name of a stage that comes before it, or nothing
+  std::function<void()> work{};
+};
+
 /// Runs what a table needs, stage by stage. Each stage has a folder that says when it is complete;
-/// one that is complete is not run again, one that was interrupted goes on.
+/// one that is complete is not run again, one that was interrupted goes on. Several processes with
+/// the same folder share the stages.
 class Reproduction {
  public:
   explicit Reproduction(const ReproduceOptions& options)
@@ -84,16 +113,12 @@ class Reproduction {
 
   void run() {
     fs::create_directories(stage("."));
-    number_of_stages_ = protections_.size() + hackers_.size() + 1;
+    list_stages();
+    work();
+    // From here on everything is read from the disk.
     random();
-    // The clean hackers first: what they have learned is UAP's surrogate.
-    for (const Hacker& hacker : hackers_) {
-      if (hacker.row == "clean") train_hacker(hacker);
-    }
-    for (const TableRow& row : protections_) protect_row(row);
-    for (const Hacker& hacker : hackers_) {
-      if (hacker.row != "clean") train_hacker(hacker);
-    }
+    for (const TableRow& row : protections_) collect(row);
+    for (const Hacker& hacker : hackers_) collect(hacker);
     finish();
   }
 
@@ -124,6 +149,59 @@ class Reproduction {
     }
   }
 
+  void list_stages() {
+    const auto train_stage = [&](const Hacker& hacker) {
+      stages_.push_back({.name = hacker.stage(preset_),
+                         .done_file = "result.json",
+                         .needs = hacker.row == "clean" ? "" : "protect-" + hacker.row,
+                         .work = [this, &hacker] { train(training(hacker)); }});
+    };
+    for (const Hacker& hacker : hackers_) {
+      if (hacker.row == "clean") train_stage(hacker);
+    }
+    for (const TableRow& row : protections_) {
+      // What the clean hacker has learned is UAP's surrogate.
+      stages_.push_back({.name = "protect-" + row.name,
+                         .done_file = "manifest.json",
+                         .needs = row.method == "uap" ? clean_hacker().stage(preset_) : "",
+                         .work = [this, &row] { protect(protection(row)); }});
+    }
+    for (const Hacker& hacker : hackers_) {
+      if (hacker.row != "clean") train_stage(hacker);
+    }
+  }
+
+  [[nodiscard]] bool is_complete(const Stage& stage_of) const {
+    return fs::exists(fs::path(stage(stage_of.name)) / stage_of.done_file);
+  }
+  [[nodiscard]] bool may_begin(const Stage& stage_of) const {
+    if (is_complete(stage_of)) return false;
+    const auto before = std::ranges::find(stages_, stage_of.needs, &Stage::name);
+    return before == stages_.end() || is_complete(*before);
+  }
+
+  /// Takes one stage after another that can begin and that no other process works on, until all are
+  /// complete.
+  void work() {
+    while (!std::ranges::all_of(stages_, [&](const Stage& each) { return is_complete(each); })) {
+      bool worked = false;
+      for (const Stage& next : stages_) {
+        if (!may_begin(next)) continue;
+        const StageLock lock(stage(next.name) + ".lock");
+        if (!lock.held() || is_complete(next)) continue;
+        announce(next.name);
+        next.work();
+        worked = true;
+        break;  // earlier stages come first
+      }
+      if (!worked) std::this_thread::sleep_for(std::chrono::seconds(2));
+    }
+  }
+
+  [[nodiscard]] Hacker clean_hacker() const {
+    return {.row = "clean", .architecture = preset_.model};
+  }
+
   [[nodiscard]] std::string stage(const std::string& name) const {
     return (fs::path(options_.out) / "stages" / name).lexically_normal().string();
   }
@@ -131,10 +209,12 @@ class Reproduction {
     return options_.vocab.empty() ? preset_.vocab : options_.vocab;
   }
 
-  void announce(const std::string& name) {
-    ++stage_number_;
+  void announce(const std::string& name) const {
     if (options_.quiet) return;
-    std::fprintf(stderr, "[%zu/%zu] %s\n", stage_number_, number_of_stages_, name.c_str());
+    const auto complete =
+        std::ranges::count_if(stages_, [&](const Stage& each) { return is_complete(each); });
+    std::fprintf(stderr, "[%zu of %zu stages complete] %s\n", static_cast<std::size_t>(complete),
+                 stages_.size(), name.c_str());
   }
 
   [[nodiscard]] TrainOptions training(const Hacker& hacker) const {
@@ -159,7 +239,6 @@ class Reproduction {
 
   /// What models that have learned nothing find.
   void random() {
-    announce("untrained models");
     const auto row = std::ranges::find(preset_.rows, "random", &TableRow::name);
     if (row == preset_.rows.end()) return;
     for (std::size_t n = 1; n <= row->hackers; ++n) {
@@ -168,20 +247,17 @@ class Reproduction {
     }
   }
 
-  void train_hacker(const Hacker& hacker) {
+  void collect(const Hacker& hacker) {
     const std::string name = hacker.stage(preset_);
-    announce(name);
-    train(training(hacker));
     const Json result = read_json(stage(name) + "/result.json");
     add_run(hacker.row, hacker.architecture, hacker.number, hacker.cleaning_name(), result,
             "stages/" + name + "/log.csv");
     seconds_[name] = result.at("seconds");
   }
 
-  void protect_row(const TableRow& row) {
-    const std::string name = "protect-" + row.name;
-    announce(name);
-    ProtectOptions options{.pairs = options_.pairs, .split = "train", .out = stage(name)};
+  [[nodiscard]] ProtectOptions protection(const TableRow& row) const {
+    ProtectOptions options{
+        .pairs = options_.pairs, .split = "train", .out = stage("protect-" + row.name)};
     options.vocab = vocab();
     options.method = row.method;
     if (row.trigger_length > 0) options.trigger_length = row.trigger_length;
@@ -199,18 +275,22 @@ class Reproduction {
       options.rounds = preset_.mem_rounds;
       options.trigger_rounds = preset_.trigger_rounds;
       options.surrogate_steps = preset_.mem_surrogate_steps;
+      options.surrogate_rounds = preset_.surrogate_rounds;
     } else if (row.method == "em") {
       options.rounds = preset_.em_rounds;
       options.surrogate_steps = preset_.em_surrogate_steps;
     } else {
-      const std::string clean =
-          stage(Hacker{.row = "clean", .architecture = preset_.model}.stage(preset_));
+      const std::string clean = stage(clean_hacker().stage(preset_));
       options.weights = clean + "/model.safetensors";
       options.model.clear();
       options.size = 0;
       if (vocab() == "words") options.vocab = clean + "/vocabulary.json";
     }
-    protect(options);
+    return options;
+  }
+
+  void collect(const TableRow& row) {
+    const std::string name = "protect-" + row.name;
     const Json manifest = read_json(stage(name) + "/manifest.json");
     seconds_[name] = manifest.at("seconds").at("total");
     protections_run_.push_back({{"row", row.name},
@@ -266,8 +346,7 @@ class Reproduction {
   const Preset& preset_;
   std::vector<TableRow> protections_;
   std::vector<Hacker> hackers_;
-  std::size_t stage_number_ = 0;
-  std::size_t number_of_stages_ = 0;
+  std::vector<Stage> stages_;
   std::vector<Json> runs_;
   std::vector<Json> protections_run_;
   Json seconds_ = Json::object();
@@ -329,7 +408,6 @@ void Reproduction::write_examples() {
 }
 
 void Reproduction::finish() {
-  announce("report");
   write_examples();
   Json report{{"title", preset_.title},
               {"preset", preset_.name},
@@ -439,7 +517,8 @@ void add_reproduce(CLI::App& app) {
       "Every hacker reads what was published from the disk, and is evaluated on the clean test "
       "split.\n"
       "Stages that are complete are not run again, and one that was interrupted goes on: give the "
-      "same\ncommand again.\n\n"
+      "same\ncommand again. Given in two terminals, with --threads 1 each, it shares the stages "
+      "out.\n\n"
       "  $ unlearn reproduce --preset flickr8k-cpu --pairs flickr8k "
       "--vocab bpe_simple_vocab_16e6.txt.gz --out tables");
   command->callback([options] { Reproduction(*options).run(); });
