@@ -21,6 +21,16 @@
 
 namespace unlearn::clip {
 
+/// Whether the processor multiplies bfloat16 by itself, so that a product of them is faster than
+/// one of floats.
+[[nodiscard]] inline bool multiplies_bfloat16() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 /// eˣ within 2 units in the last place, in operations that compilers turn into vectors; 0 below
 /// −87.3, and where eˣ is above the largest float, a number near it.
 /// Source: Cody and Waite, Software Manual for the Elementary Functions, 1980, for the reduction;

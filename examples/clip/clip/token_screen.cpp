@@ -113,7 +113,7 @@ bool sums_in_float() {
 bool TokenScreen::available() {
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
   static const bool known = at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() &&
-                            __builtin_cpu_supports("avx512bf16") && sums_in_float();
+                            multiplies_bfloat16() && sums_in_float();
   return known;
 #else
   return false;

@@ -27,13 +27,19 @@ std::string duration_text(double seconds) {
 }  // namespace
 
 CountLine::CountLine(std::string doing, bool quiet)
-    : doing_(std::move(doing)), begin_(std::chrono::steady_clock::now()) {
+    : doing_(std::move(doing)),
+      begin_(std::chrono::steady_clock::now()),
+      next_(begin_ + std::chrono::seconds(2)) {
   if (!quiet && unlearn::detail::is_terminal(stderr)) line_.emplace(stderr);
 }
 
 void CountLine::operator()(std::size_t done, std::size_t all) {
   if (!line_) return;
-  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin_;
+  const auto now = std::chrono::steady_clock::now();
+  const bool drawn = next_ > begin_ + std::chrono::seconds(2);
+  if (now < next_ && (done < all || !drawn)) return;
+  next_ = now + std::chrono::milliseconds(100);
+  const std::chrono::duration<double> passed = now - begin_;
   std::string text = doing_ + ": " + std::to_string(done) + " of " + std::to_string(all);
   if (done > 0 && passed.count() > 0) {
     const double rate = static_cast<double>(done) / passed.count();

@@ -14,7 +14,8 @@ namespace unlearn::tool {
 ///
 ///     verifying pictures: 1230 of 6091  412/s  ETA 0:12
 ///
-/// Quiet where there is no terminal. What is drawn last is left standing.
+/// Quiet where there is no terminal, and during the first two seconds: what is done by then needs
+/// no line. Drawn ten times a second at most. What is drawn last is left standing.
 class CountLine {
  public:
   /// @param doing what is done: "verifying pictures"
@@ -28,6 +29,7 @@ class CountLine {
   std::string doing_;
   std::optional<unlearn::detail::TerminalLine> line_;
   std::chrono::steady_clock::time_point begin_;
+  std::chrono::steady_clock::time_point next_;
 };
 
 }  // namespace unlearn::tool

@@ -2,7 +2,6 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
@@ -10,7 +9,7 @@
 
 #include "clip/drawn_scenes.hpp"
 #include "commands.hpp"
-#include "unlearn/detail/terminal_line.hpp"
+#include "count_line.hpp"
 
 namespace unlearn::tool {
 namespace {
@@ -21,34 +20,10 @@ struct DrawOptions {
   clip::DrawnScenesOptions scenes;
 };
 
-/// A line on a terminal, for work that takes more than two seconds.
-class PicturesWritten {
- public:
-  void operator()(std::size_t done, std::size_t all) {
-    using std::chrono_literals::operator""s;
-    using std::chrono_literals::operator""ms;
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_ && (done < all || !drawn_)) return;
-    next_ = now + 100ms;
-    drawn_ = true;
-    line_.draw("pictures written: " + std::to_string(done) + " of " + std::to_string(all));
-  }
-
- private:
-  unlearn::detail::TerminalLine line_{stderr};
-  bool drawn_ = false;
-  std::chrono::steady_clock::time_point next_ =
-      std::chrono::steady_clock::now() + std::chrono::seconds(2);
-};
-
 void draw(const DrawOptions& options) {
   const clip::DrawnScenes scenes(options.scenes);
-  if (options.quiet || !unlearn::detail::is_terminal(stderr)) {
-    scenes.write(options.out);
-  } else {
-    PicturesWritten progress;
-    scenes.write(options.out, [&](std::size_t done, std::size_t all) { progress(done, all); });
-  }
+  CountLine progress("writing pictures", options.quiet);
+  scenes.write(options.out, [&](std::size_t done, std::size_t all) { progress(done, all); });
   if (options.quiet) return;
   std::printf("%zu pictures to train on and %zu to test, %zu captions each: %s/captions.csv\n",
               options.scenes.train, options.scenes.test, options.scenes.captions_per_picture,

@@ -4,22 +4,11 @@
 #include <ATen/Context.h>
 
 #include "clip/config.hpp"
+#include "clip/instruction_sets.hpp"
 #include "clip/weights.hpp"
 #include "unlearn/core/error.hpp"
 
 namespace unlearn::tool {
-namespace {
-
-bool cpu_multiplies_bfloat16() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-  return false;
-#endif
-}
-
-}  // namespace
-
 clip::Clip make_model(const ModelRequest& request) {
   if (!request.weights.empty()) {
     clip::Clip model = clip::load_clip(request.weights);
@@ -41,8 +30,8 @@ void require_device(const std::string& device) {
 clip::Precision parse_precision(const std::string& precision, const std::string& device) {
   if (precision == "bfloat16") return clip::Precision::bfloat16;
   if (precision == "single") return clip::Precision::single;
-  return device == "cuda" || cpu_multiplies_bfloat16() ? clip::Precision::bfloat16
-                                                       : clip::Precision::single;
+  return device == "cuda" || clip::multiplies_bfloat16() ? clip::Precision::bfloat16
+                                                         : clip::Precision::single;
 }
 
 }  // namespace unlearn::tool

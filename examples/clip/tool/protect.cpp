@@ -39,6 +39,7 @@
 #include "count_line.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
+#include "running_options.hpp"
 #include "stop_signals.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/detail/atomic_file.hpp"
@@ -155,7 +156,7 @@ Sources read_sources(const ProtectOptions& options) {
   if (!bad.empty()) sources.set = clip::without(sources.set, bad);
   detail::require(sources.set.rows() > 1, "rows to protect", "at least 2", sources.set.rows());
 
-  CountLine progress("hashing pictures", options.quiet);
+  CountLine progress("hashing pictures", options.running.quiet);
   for (std::size_t i = 0; i < sources.set.images.size(); ++i) {
     sources.sha256.push_back(clip::sha256_of_file(options.pairs.image_path(sources.set.images[i])));
     progress(i + 1, sources.set.images.size());
@@ -195,7 +196,7 @@ MultiStepMinimizer<> configure(const ProtectOptions& options) {
   if (options.method != "uap" && options.surrogate_steps > 0) {
     run.surrogate_steps = options.surrogate_steps;
   }
-  run.execution = Parallel{options.threads};
+  run.execution = Parallel{options.running.threads};
   return run;
 }
 
@@ -243,8 +244,8 @@ Json settings_of(const ProtectOptions& options, const MultiStepMinimizer<>& run,
           {"learning_rate", options.learning_rate},
           {"surrogate_epochs", options.method == "uap" ? options.surrogate_epochs : 0},
           {"precision", precision == clip::Precision::bfloat16 ? "bfloat16" : "single"},
-          {"device", options.device},
-          {"seed", options.seed},
+          {"device", options.running.device},
+          {"seed", options.running.seed},
           {"split", sources.split},
           {"tokenizer", tokens},
           {"inputs_sha256", digest(sources)}};
@@ -293,11 +294,11 @@ void begin_anew(clip::DualEncoder& encoder, const clip::Clip& model) {
 }
 
 CheckpointOptions every(const ProtectOptions& options) {
-  return {.every = std::chrono::duration<double>(options.checkpoint_seconds)};
+  return {.every = std::chrono::duration<double>(options.running.checkpoint_seconds)};
 }
 
 ProgressBarOptions bar(const ProtectOptions& options) {
-  return {.when = options.quiet ? ShowProgress::never : ShowProgress::automatic};
+  return {.when = options.running.quiet ? ShowProgress::never : ShowProgress::automatic};
 }
 
 /// UAP's surrogate learns the clean pairs first. What it has learned is kept: an interrupted run
@@ -309,11 +310,11 @@ void train_surrogate(const ProtectOptions& options, const OutputFolder& out, cli
     const clip::TrainingPlan plan{.epochs = options.surrogate_epochs,
                                   .batch_size = options.batch_size,
                                   .learning_rate = options.learning_rate};
-    clip::DualEncoderOptions encoding{.device = at::Device(options.device)};
+    clip::DualEncoderOptions encoding{.device = at::Device(options.running.device)};
     encoding.optimizer.learning_rate = plan.schedule(pairs.rows());
     clip::DualEncoder encoder(model, encoding);
     RunState<clip::NoNoise> state = clip::training_state(pairs);
-    std::mt19937_64 rng(options.seed);
+    std::mt19937_64 rng(options.running.seed);
     auto checkpoint = checkpoint_to(out.run_file("surrogate"), every(options));
     checkpoint.restore(state, rng, encoder);
     to_the_end(
@@ -399,8 +400,8 @@ Json publish(const ProtectOptions& options, const OutputFolder& out, const Sourc
   for (const fs::path& folder : folders) fs::create_directories(folder);
 
   std::vector<std::string> hashes(plan.pictures.size());
-  CountLine progress("publishing pictures", options.quiet);
-  const Parallel policy{options.threads};
+  CountLine progress("publishing pictures", options.running.quiet);
+  const Parallel policy{options.running.threads};
   const std::size_t stretch = std::size_t{32} * policy.thread_count();
   for (std::size_t first = 0; first < plan.pictures.size(); first += stretch) {
     const std::size_t count = std::min(stretch, plan.pictures.size() - first);
@@ -470,13 +471,13 @@ Json versions() {
 }
 
 void report(const ProtectOptions& options, const Json& manifest, bool already) {
-  if (options.silent) return;
+  if (options.running.silent) return;
   const Json& result = manifest.at("result");
-  if (options.json) {
+  if (options.running.json) {
     std::cout << Json{{"out", options.out}, {"result", result}, {"seconds", manifest.at("seconds")}}
                      .dump(2)
               << '\n';
-  } else if (!options.quiet) {
+  } else if (!options.running.quiet) {
     const Json& loss = result.at("loss");
     const std::string loss_text = loss.is_number() ? loss.dump() : "none";
     std::printf(
@@ -494,9 +495,9 @@ void report(const ProtectOptions& options, const Json& manifest, bool already) {
 void protect(const ProtectOptions& given) {
   const Stopwatch total;
   ProtectOptions options = given;
-  if (options.model.empty()) options.model = options.device == "cuda" ? "RN50" : "rn-small";
-  clip::use_threads(options.threads);
-  require_device(options.device);
+  if (options.model.empty()) options.model = options.running.device == "cuda" ? "RN50" : "rn-small";
+  clip::use_threads(options.running.threads);
+  require_device(options.running.device);
 
   const Sources sources = read_sources(options);
   const clip::AnyTokenizer tokenizer = make_tokenizer(options.vocab, sources.set.captions);
@@ -505,21 +506,21 @@ void protect(const ProtectOptions& given) {
                        .weights = options.weights,
                        .size = options.size,
                        .vocabulary = tokenizer.vocabulary(),
-                       .seed = options.seed + number});
+                       .seed = options.running.seed + number});
   };
   clip::Clip model = surrogate(0);
   const clip::ClipConfig config = model->config();
-  const clip::Precision precision = parse_precision(options.precision, options.device);
+  const clip::Precision precision = parse_precision(options.precision, options.running.device);
   MultiStepMinimizer<> run = configure(options);
   const Json settings = settings_of(options, run, sources, tokenizer, config, precision);
-  const OutputFolder out(options.out, "manifest.json", settings, options.resume);
+  const OutputFolder out(options.out, "manifest.json", settings, options.running.resume);
   if (out.complete()) return report(options, read_json(out.file("manifest.json")), true);
 
   const Stopwatch reading;
-  CountLine read_progress("reading pictures", options.quiet);
+  CountLine read_progress("reading pictures", options.running.quiet);
   clip::PicturePairsOptions keeping{.size = static_cast<std::size_t>(config.image_resolution),
                                     .memory_bytes = options.memory_megabytes << 20U,
-                                    .threads = options.threads};
+                                    .threads = options.running.threads};
   keeping.progress = [&](std::size_t done, std::size_t all) { read_progress(done, all); };
   clip::PicturePairs pairs(
       options.pairs.image_paths(sources.set), sources.set.image_of_row,
@@ -534,13 +535,14 @@ void protect(const ProtectOptions& given) {
     seconds["surrogate_training"] = training.seconds();
   }
 
-  clip::DualEncoderOptions encoding{.device = at::Device(options.device), .precision = precision};
+  clip::DualEncoderOptions encoding{.device = at::Device(options.running.device),
+                                    .precision = precision};
   encoding.optimizer.learning_rate = {.rate = options.learning_rate};
   clip::DualEncoder encoder(model, encoding);
   clip::TimedModel timed(encoder);
   const TokenFilter filter = publishable(tokenizer, options.readable);
   run.filter = &filter;
-  std::mt19937_64 rng(options.seed);
+  std::mt19937_64 rng(options.running.seed);
   Scope scope{.noise = group_map(options.scope, sources.set),
               .triggers = group_map(options.trigger_scope, sources.set)};
   State state{
@@ -727,38 +729,16 @@ void add_protect(CLI::App& app) {
       ->capture_default_str()
       ->group(surrogate);
 
-  const std::string running = "Running";
-  command->add_option("--seed", options->seed, "Of everything that is drawn")
-      ->capture_default_str()
-      ->group(running);
-  command->add_option("--device", options->device, "cpu, or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group(running);
-  command->add_option("--threads", options->threads, "0 for one a core")
-      ->capture_default_str()
-      ->group(running);
+  add_running_options(*command, options->running, "Of everything that is drawn");
   command
       ->add_option("--memory", options->memory_megabytes,
                    "MiB for pictures; the others wait in a temporary file")
       ->capture_default_str()
-      ->group(running);
-  command
-      ->add_option("--checkpoint-every", options->checkpoint_seconds,
-                   "Seconds between two checkpoints; 0 for one after each batch")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->group(running);
-  command
-      ->add_flag("--resume", options->resume,
-                 "Go on with the run in --out, if there is one; give the same options")
-      ->group(running);
+      ->group("Running");
   command
       ->add_flag("--skip-bad", options->skip_bad,
                  "Name pictures that cannot be read, or have no caption, and go on without them")
-      ->group(running);
-  command->add_flag("--quiet", options->quiet, "No progress, no summary")->group(running);
-  command->add_flag("--json", options->json, "Print the result as JSON")->group(running);
+      ->group("Running");
   command->footer(
       "Publish --out's images/ (PNG: another format would damage the noise) and captions.csv.\n"
       "manifest.json, noise.npy, triggers.npy and trace.csv are for you: they tell how to undo "

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pairs_options.hpp"
+#include "running_options.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 
 namespace unlearn::tool {
@@ -43,16 +44,9 @@ struct ProtectOptions {
   std::size_t surrogate_epochs = 10;   ///< of UAP's surrogate, on clean pairs
   std::string precision = "auto";      ///< auto, single or bfloat16
 
-  std::string device = "cpu";
-  unsigned threads = 0;
   std::size_t memory_megabytes = 32;  ///< for pictures
-  std::uint64_t seed = 1;
-  double checkpoint_seconds = 30;
-  bool resume = false;
   bool skip_bad = false;
-  bool quiet = false;
-  bool json = false;
-  bool silent = false;  ///< prints no result
+  RunningOptions running{};
 };
 
 /// Protects pairs and writes the folder that `unlearn protect --help` describes.

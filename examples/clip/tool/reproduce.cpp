@@ -228,12 +228,12 @@ class Reproduction {
     training.size = preset_.size;
     training.plan = preset_.training;
     training.cleaning = hacker.cleaning;
-    training.device = preset_.device;
-    training.threads = options_.threads;
-    training.seed = options_.seed * 1000 + hacker.number;
-    training.resume = true;
-    training.quiet = options_.quiet;
-    training.silent = true;
+    training.running.device = preset_.device;
+    training.running.threads = options_.threads;
+    training.running.seed = options_.seed * 1000 + hacker.number;
+    training.running.resume = true;
+    training.running.quiet = options_.quiet;
+    training.running.silent = true;
     return training;
   }
 
@@ -265,12 +265,12 @@ class Reproduction {
     options.size = preset_.size;
     options.learning_rate = preset_.surrogate_rate;
     options.candidates = preset_.candidates;
-    options.device = preset_.device;
-    options.threads = options_.threads;
-    options.seed = options_.seed;
-    options.resume = true;
-    options.quiet = options_.quiet;
-    options.silent = true;
+    options.running.device = preset_.device;
+    options.running.threads = options_.threads;
+    options.running.seed = options_.seed;
+    options.running.resume = true;
+    options.running.quiet = options_.quiet;
+    options.running.silent = true;
     if (row.method == "mem") {
       options.rounds = preset_.mem_rounds;
       options.trigger_rounds = preset_.trigger_rounds;

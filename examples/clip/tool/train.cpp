@@ -57,13 +57,13 @@ Json settings_of(const TrainOptions& options, const clip::CaptionSet& set,
           {"epochs", options.plan.epochs},
           {"batch_size", options.plan.batch_size},
           {"learning_rate", options.plan.learning_rate},
-          {"device", options.device},
-          {"seed", options.seed}};
+          {"device", options.running.device},
+          {"seed", options.running.seed}};
 }
 
 void report(const TrainOptions& options, const Json& result) {
-  if (options.silent) return;
-  if (options.json) {
+  if (options.running.silent) return;
+  if (options.running.json) {
     std::cout << Json{{"i2t", result.at("i2t")}, {"t2i", result.at("t2i")}}.dump() << '\n';
     return;
   }
@@ -104,8 +104,8 @@ clip::PicturePairs evaluation_pairs(const PairsOptions& pairs, const std::string
 }
 
 Retrieval evaluate_untrained(const TrainOptions& options) {
-  clip::use_threads(options.threads);
-  require_device(options.device);
+  clip::use_threads(options.running.threads);
+  require_device(options.running.device);
   const PairsOptions& test_pairs = options.test.empty() ? options.pairs : options.test;
   const clip::AnyTokenizer tokenizer =
       make_tokenizer(options.vocab, options.pairs.read(options.split).captions);
@@ -113,17 +113,17 @@ Retrieval evaluate_untrained(const TrainOptions& options) {
                                  .weights = options.weights,
                                  .size = options.size,
                                  .vocabulary = tokenizer.vocabulary(),
-                                 .seed = options.seed});
-  clip::PicturePairs test =
-      evaluation_pairs(test_pairs, options.test_split, tokenizer, model->config(), options.threads);
-  clip::DualEncoder encoder(model, {.device = at::Device(options.device)});
+                                 .seed = options.running.seed});
+  clip::PicturePairs test = evaluation_pairs(test_pairs, options.test_split, tokenizer,
+                                             model->config(), options.running.threads);
+  clip::DualEncoder encoder(model, {.device = at::Device(options.running.device)});
   return clip::evaluate(encoder, test);
 }
 
 void train(const TrainOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
-  clip::use_threads(options.threads);
-  require_device(options.device);
+  clip::use_threads(options.running.threads);
+  require_device(options.running.device);
   const PairsOptions& test_pairs = options.test.empty() ? options.pairs : options.test;
 
   clip::CaptionSet set = options.pairs.read(options.split);
@@ -136,35 +136,35 @@ void train(const TrainOptions& options) {
                                  .weights = options.weights,
                                  .size = options.size,
                                  .vocabulary = tokenizer.vocabulary(),
-                                 .seed = options.seed});
+                                 .seed = options.running.seed});
   const clip::ClipConfig& config = model->config();
   const OutputFolder out(options.out, "result.json", settings_of(options, set, tokenizer, config),
-                         options.resume);
+                         options.running.resume);
   if (out.complete()) return report(options, read_json(out.file("result.json")));
   if (const auto* const words = tokenizer.words()) words->save(out.file("vocabulary.json"));
 
   clip::PicturePairsOptions reading{.size = static_cast<std::size_t>(config.image_resolution),
-                                    .threads = options.threads};
+                                    .threads = options.running.threads};
   clip::clean_pictures(cleaning, reading);
-  reading.augment_seed = options.seed;
+  reading.augment_seed = options.running.seed;
   clip::PicturePairs pairs =
       read_pairs(options.pairs, set,
                  clip::tokens_of(set, tokenizer, static_cast<std::size_t>(config.context_length)),
-                 reading, options.quiet);
+                 reading, options.running.quiet);
   clip::PicturePairs test =
-      evaluation_pairs(test_pairs, options.test_split, tokenizer, config, options.threads);
+      evaluation_pairs(test_pairs, options.test_split, tokenizer, config, options.running.threads);
 
-  clip::DualEncoderOptions encoding{.device = at::Device(options.device)};
+  clip::DualEncoderOptions encoding{.device = at::Device(options.running.device)};
   encoding.optimizer.learning_rate = options.plan.schedule(pairs.rows());
   clip::DualEncoder encoder(model, encoding);
   RunState<clip::NoNoise> state = clip::training_state(pairs);
-  std::mt19937_64 rng(options.seed);
+  std::mt19937_64 rng(options.running.seed);
   auto checkpoint =
       checkpoint_to(out.run_file("checkpoint"),
-                    {.every = std::chrono::duration<double>(options.checkpoint_seconds)});
+                    {.every = std::chrono::duration<double>(options.running.checkpoint_seconds)});
   const bool resumed = checkpoint.restore(state, rng, encoder);
   pairs.set_draw(state.progress.fit_steps);
-  if (!resumed && !options.quiet && !options.json && !options.silent) {
+  if (!resumed && !options.running.quiet && !options.running.json && !options.running.silent) {
     const clip::LearningRate& rate = encoding.optimizer.learning_rate;
     std::printf(
         "%zu pairs of %zu pictures, %zu steps an epoch; learning rate %g, %llu of %llu "
@@ -179,10 +179,10 @@ void train(const TrainOptions& options) {
   const StopSignals signals;
   const RunResult result =
       options.plan.minimizer(pairs.rows())
-          .minimize(
-              encoder, pairs, state, rng, log,
-              progress_bar({.when = options.quiet ? ShowProgress::never : ShowProgress::automatic}),
-              checkpoint, signals);
+          .minimize(encoder, pairs, state, rng, log,
+                    progress_bar({.when = options.running.quiet ? ShowProgress::never
+                                                                : ShowProgress::automatic}),
+                    checkpoint, signals);
   if (result.stop == StopReason::stopped_by_observer) throw Interrupted();
   if (result.stop != StopReason::round_limit) {
     throw Error(detail::expectation("training", "to run to its end; try a lower --learning-rate",
@@ -256,30 +256,7 @@ void add_train(CLI::App& app) {
       ->group(learning);
   add_cleaning_options(*command, options->cleaning);
 
-  const std::string running = "Running";
-  command->add_option("--seed", options->seed, "Of the weights and of the order of the pairs")
-      ->capture_default_str()
-      ->group(running);
-  command->add_option("--threads", options->threads, "0 for one a core")
-      ->capture_default_str()
-      ->group(running);
-  command->add_option("--device", options->device, "cpu, or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group(running);
-  command
-      ->add_option("--checkpoint-every", options->checkpoint_seconds,
-                   "Seconds between two checkpoints; 0 for one after each step")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->group(running);
-  command
-      ->add_flag("--resume", options->resume,
-                 "Go on with the run in --out, if there is one; give the same options")
-      ->group(running);
-  command->add_flag("--quiet", options->quiet, "Print the result alone: no progress, no summary")
-      ->group(running);
-  command->add_flag("--json", options->json, "Print the result as JSON")->group(running);
+  add_running_options(*command, options->running, "Of the weights and of the order of the pairs");
   command->footer(
       "log.csv has a line an epoch: the mean loss, the learning rate, and the retrieval of the "
       "test\n"

@@ -9,6 +9,7 @@
 #include "cleaning_options.hpp"
 #include "clip/training.hpp"
 #include "pairs_options.hpp"
+#include "running_options.hpp"
 #include "unlearn/metrics/retrieval.hpp"
 
 namespace unlearn::tool {
@@ -26,14 +27,7 @@ struct TrainOptions {
   std::int64_t size = 0;
   clip::TrainingPlan plan{};
   CleaningOptions cleaning{};
-  std::string device = "cpu";
-  unsigned threads = 0;
-  std::uint64_t seed = 1;
-  double checkpoint_seconds = 30;
-  bool resume = false;
-  bool quiet = false;
-  bool json = false;
-  bool silent = false;  ///< prints no result
+  RunningOptions running{};
 };
 
 /// Trains a model and writes the folder that `unlearn train --help` describes.
