@@ -47,10 +47,17 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
-const Stream stream;
-unlearn::cuda::Context<> context;
+/// Made at its first use, when a GPU is known to be there; before the context, which ends first.
+cudaStream_t stream() {
+  static const Stream made;
+  return made;
+}
 
-auto device() { return unlearn::cuda::on(thrust::cuda::par_nosync.on(stream), context); }
+auto device() {
+  const cudaStream_t made = stream();
+  static unlearn::cuda::Context<> context;
+  return unlearn::cuda::on(thrust::cuda::par_nosync.on(made), context);
+}
 
 /// The time of one of `repeats` calls that follow one another, by the device's own clock.
 template <class F>
@@ -59,9 +66,9 @@ double device_seconds(int repeats, const F& f) {
   cudaEvent_t end = nullptr;
   cudaEventCreate(&begin);
   cudaEventCreate(&end);
-  cudaEventRecord(begin, stream);
+  cudaEventRecord(begin, stream());
   for (int i = 0; i < repeats; ++i) f();
-  cudaEventRecord(end, stream);
+  cudaEventRecord(end, stream());
   cudaEventSynchronize(end);
   float milliseconds = 0;
   cudaEventElapsedTime(&milliseconds, begin, end);
@@ -116,7 +123,7 @@ double fraction_of_copy(std::size_t bytes_of_step, const Step& step) {
   thrust::device_vector<unsigned char> to(bytes_of_step / 2);
   // A copy reads each byte and writes it.
   const auto copy = [&] {
-    cudaMemcpyAsync(raw(to), raw(from), from.size(), cudaMemcpyDeviceToDevice, stream);
+    cudaMemcpyAsync(raw(to), raw(from), from.size(), cudaMemcpyDeviceToDevice, stream());
   };
   return device_ratio(20, copy, step);
 }
@@ -140,7 +147,7 @@ void bench_sign_step() {
       there.sign_step(device(), View<float, 2>(raw(noise_there), extents), of_device, -1.0 / 255);
     };
     step();
-    cudaStreamSynchronize(stream);
+    cudaStreamSynchronize(stream());
     Set{.ball = ball, .clean = {clean.data(), extents}}.sign_step(
         unlearn::parallel, View<float, 2>(noise.data(), extents),
         View<const float, 2>(gradient.data(), extents), -1.0 / 255);
@@ -161,7 +168,7 @@ void bench_sign_step() {
                     -1.0 / 255);
   };
   step();
-  cudaStreamSynchronize(stream);
+  cudaStreamSynchronize(stream());
   LatticeNoise{.lattice = {}, .clean = {clean.data(), extents}}.sign_step(
       unlearn::parallel, View<std::int8_t, 2>(noise.data(), extents),
       View<const float, 2>(gradient.data(), extents), -1.0 / 255);
@@ -199,7 +206,7 @@ void bench_hotflip() {
                                View<float, 2>(raw(scores), {rows, depth}));
   };
   search();
-  cudaStreamSynchronize(stream);
+  cudaStreamSynchronize(stream());
   const auto expected = unlearn::HotFlipCandidateSearch{.candidates = depth, .spares = 0}(
       unlearn::parallel, View<const float, 3>(gradients.data(), {rows, 1, width}),
       View<const float, 2>(embeddings.data(), {vocabulary, width}), filter);
@@ -232,7 +239,7 @@ void bench_info_nce() {
                              .grad_log_scale = raw(numbers) + 1});
   };
   loss();
-  cudaStreamSynchronize(stream);
+  cudaStreamSynchronize(stream());
   const auto expected = unlearn::info_nce(View<const float, 2>(a.data(), extents),
                                           View<const float, 2>(b.data(), extents), 50.0);
   require_correct(std::abs(to_host(numbers)[0] - expected.value) <= 1e-12 * expected.value,

@@ -85,7 +85,8 @@ TYPED_TEST_SUITE(InfoNceOnDevice, FloatTypes, );
 
 TYPED_TEST(InfoNceOnDevice, IsTheLibrarys) {
   SplitMix64 rng(1);
-  for (const Extents& extents : {Extents{1, 3}, Extents{2, 1}, Extents{7, 5}, Extents{150, 40}}) {
+  for (const Extents& extents :
+       {Extents{2, 0}, Extents{1, 3}, Extents{2, 1}, Extents{7, 5}, Extents{150, 40}}) {
     for (const double scale : {0.5, 14.3, 100.0}) {
       SCOPED_TRACE(testing::Message() << extents[0] << " pairs, scale " << scale);
       const std::size_t count = extents[0] * extents[1];

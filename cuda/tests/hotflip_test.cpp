@@ -76,10 +76,10 @@ TEST_F(HotFlipOnDevice, FindsTheReferencesCandidates) {
   SplitMix64 rng(1);
   // A vocabulary within a block of scores, of whole blocks, and one token beyond them; more
   // candidates than a warp has threads; fewer tokens than candidates.
-  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},
-                                     {{2, 1, 8}, 16384, 16},
-                                     {{1, 3, 4}, 16385, 45},
-                                     {{2, 2, 3}, 6, 16},
+  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},     {{2, 1, 8}, 16384, 16},
+                                     {{1, 3, 4}, 16385, 45},  {{2, 2, 3}, 6, 16},
+                                     {{1, 2, 4}, 9000, 1021},  // as deep as shared memory holds
+                                     {{1, 2, 4}, 9000, 1100},  // and deeper
                                      {{1, 1, 1}, 1, 1}};
   for (const Search& shape : searches) {
     SCOPED_TRACE(shape.vocabulary);

@@ -64,12 +64,22 @@ class OnDevice : public ::testing::Test {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
   // Not the default stream, which nobody would have to name. It waits for that one, and is waited
   // for: the arrays' own copies are enqueued there.
-  OnDevice() { cudaStreamCreate(&stream_); }
-  ~OnDevice() override { cudaStreamDestroy(stream_); }
   [[nodiscard]] auto device() {
     return cuda::on(thrust::cuda::par_nosync(allocator_).on(stream_), context_);
   }
-  cudaStream_t stream_ = nullptr;
+
+  class OwnedStream {
+   public:
+    OwnedStream() { EXPECT_EQ(cudaStreamCreate(&stream_), cudaSuccess); }
+    OwnedStream(const OwnedStream&) = delete;
+    OwnedStream& operator=(const OwnedStream&) = delete;
+    ~OwnedStream() { cudaStreamDestroy(stream_); }
+    operator cudaStream_t() const { return stream_; }
+
+   private:
+    cudaStream_t stream_ = nullptr;
+  };
+  OwnedStream stream_;  // before the context, which ends first
 #else
   [[nodiscard]] auto device() { return cuda::on(thrust::device(allocator_), context_); }
 #endif

@@ -12,6 +12,11 @@
 #include <limits>
 #include <vector>
 
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#endif
+
 #include "noise/random_numbers.hpp"
 #include "on_device.hpp"
 #include "unlearn/core/execution.hpp"
@@ -48,6 +53,12 @@ std::vector<T> random_bytes(SplitMix64& rng, std::size_t count) {
   std::vector<T> bytes(count);
   for (T& byte : bytes) byte = static_cast<T>(rng() % 256);
   return bytes;
+}
+
+/// Of floats, == takes −0 for 0.
+template <class T>
+void expect_same_bytes(const std::vector<T>& got, const std::vector<T>& expected) {
+  EXPECT_TRUE(unlearn::testing::same_bytes<T>(got, expected)) << got.size() << " numbers";
 }
 
 class SignStepOnDevice : public unlearn::testing::OnDevice {};
@@ -129,6 +140,7 @@ TYPED_TEST(FloatSignStepOnDevice, HasTheReferencesBytes) {
     const std::size_t count = extents[0] * extents[1];
     auto noise = random_numbers<TypeParam>(rng, count, -0.1, 0.1);
     auto clean = random_numbers<TypeParam>(rng, count, -0.05, 1.05);
+    if (count > 1) noise[1] = TypeParam{-0.0};
     auto gradient = random_gradient<TypeParam>(rng, count);
     DeviceArray<TypeParam> noise_there(noise);
     DeviceArray<TypeParam> clean_there(clean);
@@ -142,7 +154,7 @@ TYPED_TEST(FloatSignStepOnDevice, HasTheReferencesBytes) {
     Set{.ball = ball, .clean = clean_there.read(extents)}.sign_step(
         this->device(), noise_there.view(extents), gradient_there.read(extents), -0.013);
 
-    EXPECT_EQ(noise_there.numbers(), noise) << count << " numbers";
+    expect_same_bytes<TypeParam>(noise_there.numbers(), noise);
   }
 }
 
@@ -152,6 +164,9 @@ TYPED_TEST(FloatSignStepOnDevice, ProjectsWithARadiusForEachChannel) {
   const std::array<double, 3> radii{0.01, 0.05, 0};
   auto noise = random_numbers<TypeParam>(rng, 180, -0.1, 0.1);
   auto clean = random_numbers<TypeParam>(rng, 180, 0, 1);
+  noise[1] = TypeParam{-0.0};
+  noise[2] = TypeParam{-0.0};
+  clean[2] = 0;
   DeviceArray<TypeParam> noise_there(noise);
   DeviceArray<TypeParam> clean_there(clean);
   const LinfBall<PerChannel> ball{.radius = {.radii = radii, .plane = 5}};
@@ -162,7 +177,7 @@ TYPED_TEST(FloatSignStepOnDevice, ProjectsWithARadiusForEachChannel) {
   Set{.ball = ball, .clean = clean_there.read(extents)}.project(this->device(),
                                                                 noise_there.view(extents));
 
-  EXPECT_EQ(noise_there.numbers(), noise);
+  expect_same_bytes<TypeParam>(noise_there.numbers(), noise);
 }
 
 TEST_F(SignStepOnDevice, TakesAtMostSixteenRadii) {
@@ -202,37 +217,48 @@ class Bfloat16 {
   std::uint16_t bits_ = 0;
 };
 
-TEST_F(SignStepOnDevice, OfHalfPrecisionStaysWithinTheBall) {
+template <class Half>
+class HalfSignStepOnDevice : public SignStepOnDevice {};
+#ifdef __CUDACC__
+using HalfTypes = testing::Types<Bfloat16, __half, __nv_bfloat16>;
+#else
+using HalfTypes = testing::Types<Bfloat16>;
+#endif
+TYPED_TEST_SUITE(HalfSignStepOnDevice, HalfTypes, );
+
+TYPED_TEST(HalfSignStepOnDevice, StaysWithinTheBall) {
+  using Half = TypeParam;
   SplitMix64 rng(6);
   const Extents extents{5, 99};
   const std::size_t count = 495;
-  std::vector<Bfloat16> noise;
-  std::vector<Bfloat16> clean;
-  std::vector<Bfloat16> gradient;
+  std::vector<Half> noise;
+  std::vector<Half> clean;
+  std::vector<Half> gradient;
   for (std::size_t i = 0; i < count; ++i) {
     noise.emplace_back(unlearn::testing::random_number<float>(rng, -0.05, 0.05));
     clean.emplace_back(unlearn::testing::random_number<float>(rng, 0, 1));
     gradient.emplace_back(unlearn::testing::random_number<float>(rng, -1, 1));
   }
-  DeviceArray<Bfloat16> noise_there(noise);
-  DeviceArray<Bfloat16> clean_there(clean);
-  DeviceArray<Bfloat16> gradient_there(gradient);
+  DeviceArray<Half> noise_there(noise);
+  DeviceArray<Half> clean_there(clean);
+  DeviceArray<Half> gradient_there(gradient);
   const double radius = 8.0 / 255;
-  const HalfNoise<Bfloat16> set{.ball = {.radius = radius}, .clean = clean_there.read(extents)};
+  const HalfNoise<Half> set{.ball = {.radius = radius}, .clean = clean_there.read(extents)};
 
-  set.sign_step(device(), noise_there.view(extents), gradient_there.read(extents), -1.0 / 255);
+  set.sign_step(this->device(), noise_there.view(extents), gradient_there.read(extents),
+                -1.0 / 255);
 
   const float stored = set.stored_radius();
   EXPECT_LE(stored, radius);
   EXPECT_GT(stored, radius * (1 - 0x1p-7));
-  const std::vector<Bfloat16> stepped = noise_there.numbers();
+  const std::vector<Half> stepped = noise_there.numbers();
   for (std::size_t i = 0; i < count; ++i) {
     const auto x = static_cast<float>(clean[i]);
     const auto g = static_cast<float>(gradient[i]);
     const float moved = static_cast<float>(noise[i]) -
                         static_cast<float>(1.0 / 255) * static_cast<float>((g > 0) - (g < 0));
     const float boxed = std::min(std::max(moved, 0 - x), 1 - x);
-    const Bfloat16 expected(std::min(std::max(boxed, -stored), stored));
+    const Half expected(std::min(std::max(boxed, -stored), stored));
     EXPECT_EQ(static_cast<float>(stepped[i]), static_cast<float>(expected)) << i;
     EXPECT_LE(std::abs(static_cast<float>(stepped[i])), radius) << i;
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,8 @@ namespace unlearn::cuda {
 template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
 class Arena {
  public:
-  /// Borrowed memory is aligned to this many bytes.
+  /// Borrowed memory is aligned to this many bytes where the allocator's blocks are, as
+  /// cudaMalloc's.
   static constexpr std::size_t alignment = 256;
 
   /// @param allocator copied
@@ -55,23 +57,36 @@ class Arena {
     unlearn::detail::require(count <= limit, "numbers to borrow memory for",
                              "at most " + std::to_string(limit), count);
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
-    while (mark_.block < blocks_.size() && blocks_[mark_.block].size - mark_.used < bytes) {
-      mark_ = {.block = mark_.block + 1, .used = 0};
+    Mark at = mark_;
+    while (at.block < blocks_.size() && blocks_[at.block].size - at.used < bytes) {
+      at = {.block = at.block + 1, .used = 0};
     }
-    if (mark_.block == blocks_.size()) {
-      const std::size_t last = blocks_.empty() ? smallest_block / 2 : blocks_.back().size;
-      const std::size_t size = std::max(bytes, 2 * last);
-      blocks_.reserve(blocks_.size() + 1);
-      blocks_.push_back({.memory = allocator_.allocate(size), .size = size});
-    }
-    unsigned char* const begin = thrust::raw_pointer_cast(blocks_[mark_.block].memory);
+    if (at.block == blocks_.size()) add_block(bytes);
+    unsigned char* const begin = thrust::raw_pointer_cast(blocks_[at.block].memory);
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): raw memory becomes numbers
-    T* const numbers = reinterpret_cast<T*>(begin + mark_.used);
-    mark_.used += bytes;
+    T* const numbers = reinterpret_cast<T*>(begin + at.used);
+    mark_ = {.block = at.block, .used = at.used + bytes};
     return numbers;
   }
 
  private:
+  /// A block of at least `bytes`: twice the last one, so that there are few, if there is room for
+  /// it.
+  void add_block(std::size_t bytes) {
+    blocks_.reserve(blocks_.size() + 1);
+    const auto add = [&](std::size_t size) {
+      blocks_.push_back({.memory = allocator_.allocate(size), .size = size});
+    };
+    const std::size_t wanted =
+        std::max(bytes, blocks_.empty() ? smallest_block : 2 * blocks_.back().size);
+    try {
+      add(wanted);
+    } catch (...) {
+      if (wanted == bytes) throw;
+      add(bytes);
+    }
+  }
+
   static constexpr std::size_t smallest_block = std::size_t{1} << 20U;
 
   struct Block {

@@ -2,8 +2,8 @@
 #pragma once
 
 /// @file
-/// The CUDA backend, through Thrust, CUB and cuBLAS. The same sources run on Thrust's systems of
-/// the host (CPP, OMP, TBB); THRUST_DEVICE_SYSTEM says which is meant by default.
+/// The CUDA backend: Thrust, cuBLAS and kernels of its own. The same sources run on Thrust's
+/// systems of the host (CPP, OMP, TBB); THRUST_DEVICE_SYSTEM says which is meant by default.
 ///
 ///   device.cuh             Device, an execution policy; Context, what its calls share
 ///   sign_step.cuh          LatticeNoise and FeasibleNoise on a device; HalfNoise

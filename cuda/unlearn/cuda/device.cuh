@@ -52,7 +52,16 @@ template <class ThrustPolicy>
   return thrust::cuda_cub::stream(copy);
 }
 
-/// cuBLAS, made at its first use.
+/// Waits for the stream if the policy is one that does, as Thrust's algorithms do at their ends:
+/// `par` waits, `par_nosync` does not.
+template <class ThrustPolicy>
+void finish(const ThrustPolicy& policy) {
+  ThrustPolicy copy = policy;
+  check(thrust::cuda_cub::synchronize_optional(copy), "work on the device");
+}
+
+/// cuBLAS, made at its first use. It gets its workspace from us: of its own it would allocate one
+/// within a graph that is captured.
 class Blas {
  public:
   Blas() = default;
@@ -60,17 +69,26 @@ class Blas {
   Blas& operator=(const Blas&) = delete;
   ~Blas() {
     if (handle_ != nullptr) cublasDestroy(handle_);
+    if (workspace_ != nullptr) cudaFree(workspace_);
   }
 
   /// The handle, set to `stream`.
   [[nodiscard]] cublasHandle_t on(cudaStream_t stream) {
     if (handle_ == nullptr) check(cublasCreate(&handle_), "cublasCreate");
+    if (workspace_ == nullptr) {
+      check(cudaMalloc(&workspace_, workspace_bytes), "workspace of cuBLAS");
+    }
     check(cublasSetStream(handle_, stream), "cublasSetStream");
+    // Setting the stream has put the default workspace back.
+    check(cublasSetWorkspace(handle_, workspace_, workspace_bytes), "cublasSetWorkspace");
     return handle_;
   }
 
  private:
+  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20U;  // advised for sm_90
+
   cublasHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
 };
 
 #else
@@ -87,7 +105,8 @@ struct Blas {};
 /// What the calls on one stream share: scratch memory, and a handle of cuBLAS.
 ///
 /// The first call of each kind may allocate; the same call again does not. Must outlive the work
-/// that was started with it.
+/// that was started with it, and the graphs that were captured with it: they use its memory, and
+/// run on its stream only.
 /// @tparam Allocator see Arena
 template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
 class Context {
@@ -108,10 +127,11 @@ class Context {
 /// An execution policy of the library: runs an algorithm by Thrust, where and how a policy of
 /// Thrust's says.
 ///
-/// On CUDA calls are enqueued on the policy's stream and return at once, unless their documentation
-/// says that they wait; views refer to the device's memory. They can be captured in a CUDA graph
-/// once the same call was made before the capture. On the host's systems (CPP, OMP, TBB) the same
-/// calls run on the processor, in its memory.
+/// On CUDA views refer to the device's memory, and calls are enqueued on the policy's stream. With
+/// `par_nosync` they return at once, unless their documentation says that they wait, and can be
+/// captured in a CUDA graph once the same call was made before; with `par` and `thrust::device`
+/// every call waits, as Thrust's own do. On the host's systems (CPP, OMP, TBB) the same calls run
+/// on the processor, in its memory.
 template <class ThrustPolicy, class Allocator = thrust::device_malloc_allocator<unsigned char>>
 struct Device {
   ThrustPolicy thrust;  ///< stream and allocator: thrust::cuda::par_nosync(alloc).on(stream)

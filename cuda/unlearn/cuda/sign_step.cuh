@@ -203,7 +203,8 @@ void sign_step_on(const Device<P, A>& device, const LatticeNoise& set, View<std:
 template <class P, class A, class T, class Radius>
 void project_on(const Device<P, A>& device, const FeasibleNoise<T, LinfBall<Radius>>& set,
                 View<T, 2> noise) {
-  detail::update_floats(device, set, noise, static_cast<const T*>(nullptr), T{0});
+  // Minus zero, which added changes no number, a zero's sign included.
+  detail::update_floats(device, set, noise, static_cast<const T*>(nullptr), -T{0});
 }
 
 /// FeasibleNoise::sign_step on a device, for balls of the maximum norm with at most 16 channels.
@@ -229,7 +230,7 @@ struct HalfNoise {
   /// @throws InvalidArgument when the shape is not that of `clean`, or the ball or box is invalid.
   template <class P, class A>
   void project(const Device<P, A>& device, View<Number, 2> noise) const {
-    update(device, noise, nullptr, 0);
+    update(device, noise, nullptr, -0.0F);
   }
 
   /// δ ← the feasible noise nearest to δ + signed_step · sign(grad), in place.

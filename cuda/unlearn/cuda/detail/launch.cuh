@@ -70,7 +70,7 @@ struct BlockTeam {
   }
   template <class T>
   [[nodiscard]] __device__ T max(T number) const {
-    return reduce(number, [](T a, T b) { return a < b ? b : a; });
+    return reduce(number, [](T a, T b) { return a < b || b != b ? b : a; });
   }
   __device__ void sync() const { __syncthreads(); }
 
@@ -110,6 +110,7 @@ void for_each_group(const Device<P, A>& device, std::size_t groups, const Work& 
     const auto blocks = static_cast<unsigned>(std::min(groups, most_blocks));
     run_teams<Threads><<<blocks, Threads, 0, stream_of(device.thrust)>>>(groups, work);
     check(cudaGetLastError(), "launch of a kernel");
+    finish(device.thrust);
 #else
     static_assert(!Device<P, A>::on_cuda, "a policy of CUDA needs nvcc");
 #endif

@@ -37,6 +37,11 @@ void multiply([[maybe_unused]] const Device<P, A>& device, T factor, View<const 
     // What cuBLAS, column-major, takes for outᵀ = op(b)ᵀ · op(a)ᵀ.
     const auto length = [](std::size_t n) { return static_cast<int>(n); };
     const std::size_t depth = op_a == Op::plain ? a.extent(1) : a.extent(0);
+    if (depth == 0) {  // which cuBLAS refuses
+      check(cudaMemsetAsync(out.data(), 0, out.size() * sizeof(T), stream_of(device.thrust)),
+            "product of nothing");
+      return;
+    }
     const T none = 0;
     check(gemm(device.context->blas().on(stream_of(device.thrust)),
                op_b == Op::plain ? CUBLAS_OP_N : CUBLAS_OP_T,
@@ -44,6 +49,7 @@ void multiply([[maybe_unused]] const Device<P, A>& device, T factor, View<const 
                length(out.extent(0)), length(depth), &factor, b.data(), length(b.extent(1)),
                a.data(), length(a.extent(1)), &none, out.data(), length(out.extent(1))),
           "product by cuBLAS");
+    finish(device.thrust);
 #endif
   } else {
     const auto left = as_eigen(a);

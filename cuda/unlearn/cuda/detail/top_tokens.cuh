@@ -152,6 +152,7 @@ void merge(const Device<P, A>& device, std::size_t rows, const ScoreBlock& block
       merge_block<256>
           <<<static_cast<unsigned>(rows), 256, 0, stream_of(device.thrust)>>>(block, top);
       check(cudaGetLastError(), "launch of a kernel");
+      finish(device.thrust);
       return;
     }
 #endif
