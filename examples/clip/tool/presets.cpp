@@ -30,7 +30,7 @@ std::span<const Preset> presets() {
        .vocab = "words",
        .mem_rounds = 8,
        .trigger_rounds = 8,
-       .mem_surrogate_steps = 8,
+       .mem_surrogate_steps = 15,
        .surrogate_rounds = 1,
        .surrogate_rate = 1e-3,
        .training = {.epochs = 30, .batch_size = 128, .learning_rate = 1e-3},
