@@ -20,7 +20,7 @@ demo:
 	cmake --preset demo
 	cmake --build --preset demo
 	rm -rf out/demo
-	build/demo/examples/clip/unlearn draw --out out/demo/pairs --train 800 --captions-per-picture 1 --contrast 12
+	build/demo/examples/clip/unlearn draw --out out/demo/pairs --train 800 --captions-per-picture 1 --contrast 10
 	build/demo/examples/clip/unlearn reproduce --preset demo --pairs out/demo/pairs --out out/demo
 
 test:
