@@ -114,6 +114,10 @@ class Reproduction {
   void run() {
     fs::create_directories(stage("."));
     list_stages();
+    // Complete stages do nothing but refuse settings that are not theirs.
+    for (const Stage& each : stages_) {
+      if (is_complete(each)) each.work();
+    }
     work();
     // From here on everything is read from the disk.
     random();
