@@ -7,9 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -177,6 +179,34 @@ TEST_F(MappedNoiseFile, BoundsItsMemoryWhenNotHeld) {
     store(noise, group, std::vector<std::int8_t>(elements, std::int8_t{3}));
   }
   EXPECT_EQ(noise.pending_bytes(), 3 * elements);
+}
+
+/// Of files that are mapped, in kilobytes; nothing where the system does not say.
+std::optional<long> mapped_kilobytes_in_memory() {
+  std::ifstream status("/proc/self/status");
+  std::optional<long> sum;
+  for (std::string line; std::getline(status, line);) {
+    // A file in a memory file system counts as shared memory.
+    for (const std::string_view field : {"RssFile:", "RssShmem:"}) {
+      if (line.starts_with(field)) sum = sum.value_or(0) + std::stol(line.substr(field.size()));
+    }
+  }
+  return sum;
+}
+
+TEST_F(MappedNoiseFile, KeepsNothingOfTheFileInMemory) {
+  const std::optional<long> before = mapped_kilobytes_in_memory();
+  if (!before) GTEST_SKIP() << "the system does not tell what is in memory";
+  constexpr std::size_t elements = std::size_t{8} << 20U;
+  constexpr long limit = 2 * 1024;  // a quarter of one noise
+  auto noise = MappedNoise<>::create(path_, 4, elements);
+  for (Index group = 0; group < 4; ++group) {
+    store(noise, group, std::vector<std::int8_t>(elements, std::int8_t{1}));
+  }
+  noise.flush();
+  EXPECT_LT(*mapped_kilobytes_in_memory(), *before + limit);
+  for (Index group = 0; group < 4; ++group) EXPECT_EQ(load(noise, group).back(), 1);
+  EXPECT_LT(*mapped_kilobytes_in_memory(), *before + limit);
 }
 
 TEST_F(MappedNoiseFile, ForgetsWhatIsDiscarded) {

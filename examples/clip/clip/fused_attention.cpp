@@ -258,6 +258,36 @@ bool is_taken(const at::Tensor& tensor) {
 
 at::Tensor floats(const at::Tensor& tensor) { return tensor.to(at::kFloat).contiguous(); }
 
+/// The same in bfloat16 without gradients: a few sequences at a time are widened, so that no tensor
+/// of floats goes to memory and back.
+/// @param bias of `packed`, or undefined
+at::Tensor attended_in_bfloat16(const at::Tensor& queries, const at::Tensor& packed,
+                                const at::Tensor& bias, const at::Tensor& last, std::int64_t heads,
+                                bool causal) {
+  constexpr std::int64_t together = 8;
+  const at::Tensor out = output_like(queries, packed);
+  const std::int64_t sequences = packed.size(0);
+  const std::int64_t stretches = (sequences + together - 1) / together;
+  at::parallel_for(0, stretches, 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::NoGradGuard no_gradient;  // it is not the thread that called
+    for (std::int64_t stretch = begin; stretch < end; ++stretch) {
+      const std::int64_t first = stretch * together;
+      const std::int64_t count = std::min(together, sequences - first);
+      const at::Tensor some_queries =
+          queries.defined() ? floats(queries.narrow(0, first, count)) : at::Tensor();
+      const at::Tensor some = floats(packed.narrow(0, first, count));
+      if (bias.defined()) some.add_(bias);
+      Problem p = problem_of(some_queries, some, heads);
+      p.causal = causal;
+      if (last.defined()) p.last = last.data_ptr<std::int64_t>() + first;
+      const at::Tensor mixed = output_like(some_queries, some);
+      attend(p, rows_of(mixed), nullptr, 0, count);
+      out.narrow(0, first, count).copy_(mixed);
+    }
+  });
+  return out;
+}
+
 c10::optional<at::Tensor> optional(const at::Tensor& tensor) {
   return tensor.defined() ? c10::make_optional(tensor) : c10::nullopt;
 }
@@ -267,12 +297,23 @@ at::Tensor fused(const at::Tensor& queries, const at::Tensor& packed, const at::
   const bool with_gradient =
       at::GradMode::is_enabled() &&
       (packed.requires_grad() || (queries.defined() && queries.requires_grad()));
-  if (with_gradient)
-    return FusedAttention::apply(optional(queries), packed, optional(last), heads, causal);
-  Problem p = problem_of(queries, packed, heads);
-  p.causal = causal;
-  if (last.defined()) p.last = last.data_ptr<std::int64_t>();
-  return attended(p, output_like(queries, packed), at::Tensor());
+  const bool in_bfloat16 = packed.scalar_type() == at::kBFloat16 &&
+                           (!queries.defined() || queries.scalar_type() == at::kBFloat16);
+  if (in_bfloat16 && !with_gradient) {
+    return attended_in_bfloat16(queries, packed, at::Tensor(), last, heads, causal);
+  }
+  const at::Tensor wide_queries = queries.defined() ? floats(queries) : at::Tensor();
+  const at::Tensor wide = floats(packed);
+  at::Tensor out;
+  if (with_gradient) {
+    out = FusedAttention::apply(optional(wide_queries), wide, optional(last), heads, causal);
+  } else {
+    Problem p = problem_of(wide_queries, wide, heads);
+    p.causal = causal;
+    if (last.defined()) p.last = last.data_ptr<std::int64_t>();
+    out = attended(p, output_like(wide_queries, wide), at::Tensor());
+  }
+  return out.to(packed.scalar_type());
 }
 
 /// softmax(q kᵀ/√d + mask) v, heads side by side: q [B, Q, W], k and v [B, L, W].
@@ -314,8 +355,16 @@ at::Tensor plain_single_attention(const at::Tensor& queries, const at::Tensor& p
 
 at::Tensor self_attention(const at::Tensor& packed, std::int64_t heads, Attends attends) {
   if (!is_taken(packed)) return plain_self_attention(packed, heads, attends);
-  return fused(at::Tensor(), floats(packed), at::Tensor(), heads, attends == Attends::backwards)
-      .to(packed.scalar_type());
+  return fused(at::Tensor(), packed, at::Tensor(), heads, attends == Attends::backwards);
+}
+
+at::Tensor self_attention(const at::Tensor& packed, const at::Tensor& bias, std::int64_t heads,
+                          Attends attends) {
+  if (!is_taken(packed) || packed.scalar_type() != at::kBFloat16) {
+    return self_attention(packed + bias, heads, attends);
+  }
+  return attended_in_bfloat16(at::Tensor(), packed, bias, at::Tensor(), heads,
+                              attends == Attends::backwards);
 }
 
 at::Tensor single_attention(const at::Tensor& queries, const at::Tensor& packed, std::int64_t heads,
@@ -323,8 +372,7 @@ at::Tensor single_attention(const at::Tensor& queries, const at::Tensor& packed,
   if (!is_taken(packed) || !is_taken(queries)) {
     return plain_single_attention(queries, packed, heads, last);
   }
-  return fused(floats(queries), floats(packed), last, heads, /*causal=*/false)
-      .to(packed.scalar_type());
+  return fused(queries, packed, last, heads, /*causal=*/false);
 }
 
 }  // namespace unlearn::clip

@@ -25,6 +25,12 @@ enum class Attends : std::uint8_t {
 [[nodiscard]] at::Tensor self_attention(const at::Tensor& packed, std::int64_t heads,
                                         Attends attends);
 
+/// self_attention(packed + bias), where no gradient is asked for: on the CPU, in bfloat16, without
+/// a pass over memory for the sum.
+/// @param bias [3W] floats
+[[nodiscard]] at::Tensor self_attention(const at::Tensor& packed, const at::Tensor& bias,
+                                        std::int64_t heads, Attends attends);
+
 /// The same for one query of each sequence.
 ///
 /// @param queries [B, W]

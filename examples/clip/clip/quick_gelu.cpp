@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "clip/instruction_sets.hpp"
@@ -20,6 +21,23 @@ UNLEARN_CLIP_INLINE float sigmoid(float x) { return 1.0F / (1.0F + exponential(-
 UNLEARN_CLIP_CLONES void activate(const float* x, float* out, std::int64_t count) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) out[i] = x[i] * sigmoid(steepness * x[i]);
+}
+
+/// Of x + bias, a row of `count` numbers.
+UNLEARN_CLIP_CLONES void activate_row(float* x, const float* bias, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float sum = x[i] + bias[i];
+    x[i] = sum * sigmoid(steepness * sum);
+  }
+}
+
+UNLEARN_CLIP_CLONES void activate_row(std::uint16_t* x, const float* bias, std::int64_t count) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float sum = from_bfloat16(x[i]) + bias[i];
+    x[i] = to_bfloat16(sum * sigmoid(steepness * sum));
+  }
 }
 
 UNLEARN_CLIP_CLONES void derive(const float* x, const float* pulled, float* out,
@@ -94,14 +112,33 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
   }
 };
 
+/// Whether the loops above take it.
+bool is_taken(const at::Tensor& x) {
+  return x.device().is_cpu() && x.is_contiguous() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
 }  // namespace
 
 at::Tensor quick_gelu(const at::Tensor& x) {
-  const bool in_one_pass = x.device().is_cpu() && x.is_contiguous() &&
-                           (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-  if (!in_one_pass) return x * (1.702 * x).sigmoid();
+  if (!is_taken(x)) return x * (1.702 * x).sigmoid();
   if (at::GradMode::is_enabled() && x.requires_grad()) return QuickGelu::apply(x);
   return activated(x, x);
+}
+
+at::Tensor quick_gelu(const at::Tensor& x, const at::Tensor& bias) {
+  if (!is_taken(x)) return quick_gelu(x + bias);
+  const std::int64_t width = x.size(-1);
+  const float* const offsets = bias.data_ptr<float>();
+  with_type_of(x, [&](auto* type) {
+    at::parallel_for(0, x.numel() / width, std::max<std::int64_t>(1, grain / width),
+                     [&](std::int64_t begin, std::int64_t end) {
+                       for (std::int64_t row = begin; row < end; ++row) {
+                         activate_row(data_of(x, type) + row * width, offsets, width);
+                       }
+                     });
+  });
+  return x;
 }
 
 }  // namespace unlearn::clip

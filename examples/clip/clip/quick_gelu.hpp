@@ -13,4 +13,9 @@ namespace unlearn::clip {
 /// @param x overwritten where no gradient is asked for
 [[nodiscard]] at::Tensor quick_gelu(const at::Tensor& x);
 
+/// quick_gelu(x + bias), where no gradient is asked for; in the same pass on the CPU.
+/// @param x    [..., W], overwritten
+/// @param bias [W] floats
+[[nodiscard]] at::Tensor quick_gelu(const at::Tensor& x, const at::Tensor& bias);
+
 }  // namespace unlearn::clip

@@ -20,17 +20,6 @@ at::Tensor rows_at(const at::Tensor& x, const at::Tensor& at) {
   return x.gather(1, at.view({-1, 1, 1}).expand({-1, 1, x.size(2)})).squeeze(1);
 }
 
-/// x + change; where no gradient is asked for and it can hold the sum, `change` is overwritten.
-at::Tensor plus(const at::Tensor& x, at::Tensor change) {
-  const bool in_place = !at::GradMode::is_enabled() && change.scalar_type() == x.scalar_type();
-  return in_place ? change.add_(x) : x + change;
-}
-
-/// x + change; where no gradient is asked for, `x` is overwritten.
-at::Tensor added_to(at::Tensor x, const at::Tensor& change) {
-  return at::GradMode::is_enabled() ? x + change : x.add_(change);
-}
-
 }  // namespace
 
 AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads) : heads_(heads) {
@@ -40,7 +29,10 @@ AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads) : heads_(he
 }
 
 at::Tensor AttentionImpl::forward(const at::Tensor& x, Attends attends) {
-  return out_proj(self_attention(at::linear(x, in_proj_weight, in_proj_bias), heads_, attends));
+  const bool bias_apart =
+      !at::GradMode::is_enabled() && x.device().is_cpu() && x.scalar_type() == at::kBFloat16;
+  return bias_apart ? self_attention(at::linear(x, in_proj_weight), in_proj_bias, heads_, attends)
+                    : self_attention(at::linear(x, in_proj_weight, in_proj_bias), heads_, attends);
 }
 
 at::Tensor AttentionImpl::forward_single(const at::Tensor& queries, const at::Tensor& x,
@@ -50,7 +42,7 @@ at::Tensor AttentionImpl::forward_single(const at::Tensor& queries, const at::Te
       at::linear(queries, in_proj_weight.narrow(0, 0, width), in_proj_bias.narrow(0, 0, width));
   const at::Tensor kv = at::linear(x, in_proj_weight.narrow(0, width, 2 * width),
                                    in_proj_bias.narrow(0, width, 2 * width));
-  return out_proj(single_attention(q, kv, heads_, last));
+  return single_attention(q, kv, heads_, last);
 }
 
 ResidualAttentionBlockImpl::ResidualAttentionBlockImpl(const TransformerSizes& sizes)
@@ -66,22 +58,24 @@ ResidualAttentionBlockImpl::ResidualAttentionBlockImpl(const TransformerSizes& s
   mlp->register_module("c_proj", c_proj);
 }
 
-at::Tensor ResidualAttentionBlockImpl::mlp(const at::Tensor& x) {
-  const at::Tensor hidden = c_fc(x);
-  return c_proj(quick_gelu_ ? quick_gelu(hidden) : at::gelu(hidden));
+at::Tensor ResidualAttentionBlockImpl::hidden(const at::Tensor& x) {
+  if (!quick_gelu_) return at::gelu(c_fc(x));
+  const bool with_bias = at::GradMode::is_enabled() || !x.device().is_cpu();
+  return with_bias ? quick_gelu(c_fc(x)) : quick_gelu(at::linear(x, c_fc->weight), c_fc->bias);
 }
 
-at::Tensor ResidualAttentionBlockImpl::forward(const at::Tensor& x) {
-  const at::Tensor y = plus(x, attn(ln_1(x), attends_));
-  return added_to(y, mlp(ln_2(y)));
+void ResidualAttentionBlockImpl::forward(ResidualStream& x) {
+  x.add(attn->out_proj, attn(x.normed(ln_1), attends_));
+  x.add(c_proj, hidden(x.normed(ln_2)));
 }
 
-at::Tensor ResidualAttentionBlockImpl::forward_at(const at::Tensor& x, const at::Tensor& at) {
-  const at::Tensor normed = ln_1(x);
+at::Tensor ResidualAttentionBlockImpl::forward_at(ResidualStream& x, const at::Tensor& at) {
+  const at::Tensor normed = x.normed(ln_1);
   const at::Tensor last = attends_ == Attends::backwards ? at : at::Tensor();
-  const at::Tensor y =
-      plus(rows_at(x, at), attn->forward_single(rows_at(normed, at), normed, last));
-  return added_to(y, mlp(ln_2(y)));
+  ResidualStream y(rows_at(x.sum(), at));
+  y.add(attn->out_proj, attn->forward_single(rows_at(normed, at), normed, last));
+  y.add(c_proj, hidden(y.normed(ln_2)));
+  return y.sum();
 }
 
 TransformerImpl::TransformerImpl(const TransformerSizes& sizes) {
@@ -92,9 +86,12 @@ TransformerImpl::TransformerImpl(const TransformerSizes& sizes) {
   }
 }
 
-at::Tensor TransformerImpl::forward(at::Tensor x, const at::Tensor& at) {
-  for (std::size_t layer = 0; layer + 1 < resblocks.size(); ++layer) x = resblocks[layer](x);
-  return resblocks.back()->forward_at(x, at);
+at::Tensor TransformerImpl::forward(const at::Tensor& x, const at::Tensor& at) {
+  ResidualStream stream(x);
+  for (std::size_t layer = 0; layer + 1 < resblocks.size(); ++layer) {
+    resblocks[layer]->forward(stream);
+  }
+  return resblocks.back()->forward_at(stream, at);
 }
 
 }  // namespace unlearn::clip

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "clip/fused_attention.hpp"
+#include "clip/residual_stream.hpp"
 
 namespace unlearn::clip {
 
@@ -28,7 +29,7 @@ class AttentionImpl : public torch::nn::Module {
  public:
   AttentionImpl(std::int64_t width, std::int64_t heads);
 
-  /// out_proj(self_attention(in_proj(x))).
+  /// self_attention(in_proj(x)): all but out_proj.
   /// @param x [B, L, W]
   /// @returns [B, L, W]
   at::Tensor forward(const at::Tensor& x, Attends attends);
@@ -55,13 +56,13 @@ class ResidualAttentionBlockImpl : public torch::nn::Module {
  public:
   explicit ResidualAttentionBlockImpl(const TransformerSizes& sizes);
 
-  /// @param x [B, L, W]
-  at::Tensor forward(const at::Tensor& x);
+  /// @param x [B, L, W]; takes both sums
+  void forward(ResidualStream& x);
 
-  /// What forward() gives at one position of each sequence, at the cost of that position.
+  /// What x is after forward() at one position of each sequence, at the cost of that position.
   /// @param at [B], the positions
   /// @returns  [B, W]
-  at::Tensor forward_at(const at::Tensor& x, const at::Tensor& at);
+  at::Tensor forward_at(ResidualStream& x, const at::Tensor& at);
 
   torch::nn::LayerNorm ln_1{nullptr};
   Attention attn{nullptr};
@@ -70,7 +71,8 @@ class ResidualAttentionBlockImpl : public torch::nn::Module {
   torch::nn::Linear c_proj{nullptr};  ///< registered as `mlp.c_proj`
 
  private:
-  at::Tensor mlp(const at::Tensor& x);
+  /// All of the second branch but c_proj.
+  at::Tensor hidden(const at::Tensor& x);
 
   bool quick_gelu_;
   Attends attends_;
@@ -84,10 +86,10 @@ class TransformerImpl : public torch::nn::Module {
 
   /// What comes out at one position of each sequence. Nothing else is asked of CLIP's transformers,
   /// so the last block is computed for that position alone.
-  /// @param x  [B, L, W]
+  /// @param x  [B, L, W], overwritten where no gradient is asked for
   /// @param at [B], the positions
   /// @returns  [B, W]
-  at::Tensor forward(at::Tensor x, const at::Tensor& at);
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& at);
 
   std::vector<ResidualAttentionBlock> resblocks;  ///< in order
 };

@@ -53,6 +53,19 @@ TEST(QuickGelu, OverwritesWhereNoGradientIsAskedFor) {
   EXPECT_TRUE(at::allclose(y, expected));
 }
 
+TEST(QuickGelu, AddsABiasFirst) {
+  const torch::NoGradGuard no_gradient;
+  const at::Tensor bias = at::randn({37});
+  for (const bool in_a_row : {true, false}) {
+    const at::Tensor x = in_a_row ? at::randn({5, 3, 37}) : at::randn({5, 37, 3}).transpose(1, 2);
+    const at::Tensor expected = by_tensors(x + bias);
+    EXPECT_TRUE(at::allclose(quick_gelu(x.clone(), bias), expected, 1e-5, 1e-6));
+    const at::Tensor half = x.to(at::kBFloat16);
+    EXPECT_TRUE(at::allclose(quick_gelu(half.clone(), bias).to(at::kFloat),
+                             by_tensors(half.to(at::kFloat) + bias), 0.01, 1e-3));
+  }
+}
+
 TEST(Bfloat16, IsRoundedAsLibTorchRounds) {
   const at::Tensor x =
       at::cat({at::randn({5000}) * 100, at::tensor({0x1.01p0F, 0x1.03p0F, 0.F, 3.4e38F, 1e-40F}),

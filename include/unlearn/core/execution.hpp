@@ -88,12 +88,33 @@ class OpenMpSingleThread {
 #endif
 };
 
+/// Calls `call(piece)` for each of [0, pieces), at most `threads` at a time; `call` must not throw.
+///
+/// A program that is compiled with OpenMP has its team do it: a team that has just run, LibTorch's
+/// after a product, keeps its threads spinning for a while, and threads beside it would share their
+/// cores.
+template <class Call>
+void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
+  if (pieces == 1) return call(std::size_t{0});
+#ifdef _OPENMP
+  // The team has as many threads in every call: a team of another size would be started anew.
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(threads))
+  for (std::size_t piece = 0; piece < pieces; ++piece) call(piece);
+#else
+  std::vector<std::jthread> started;
+  started.reserve(pieces - 1);
+  for (std::size_t piece = 1; piece < pieces; ++piece) started.emplace_back(call, piece);
+  call(std::size_t{0});
+  static_cast<void>(threads);
+#endif
+}
+
 /// Calls `work(begin, end)`, or `work(piece, begin, end)`, for consecutive pieces of [0, count),
 /// one piece a thread.
 ///
 /// Every inner border is a multiple of `grain`; with fewer than two grains there is one piece, on
 /// the calling thread. The first exception thrown by a piece is thrown here, after all pieces
-/// have ended. A thread that cannot be started is an exception, too.
+/// have ended. A thread that cannot be started is an exception, too; OpenMP ends the program then.
 template <class Work>
 void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain,
                     const Work& work) {
@@ -104,7 +125,7 @@ void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain
     return std::min(count, (grains * piece / pieces) * grain);
   };
   std::vector<std::exception_ptr> failures(pieces);
-  const auto guarded = [&](std::size_t piece) {
+  on_threads(policy.thread_count(), pieces, [&](std::size_t piece) {
     [[maybe_unused]] const OpenMpSingleThread single_thread;
     try {
       if constexpr (std::invocable<const Work&, std::size_t, std::size_t, std::size_t>) {
@@ -115,13 +136,7 @@ void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain
     } catch (...) {
       failures[piece] = std::current_exception();
     }
-  };
-  {
-    std::vector<std::jthread> threads;
-    threads.reserve(pieces - 1);
-    for (std::size_t piece = 1; piece < pieces; ++piece) threads.emplace_back(guarded, piece);
-    guarded(0);
-  }
+  });
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }

@@ -52,7 +52,7 @@ struct CheckpointOptions {
   /// Time between two checkpoints; 0 writes one at every safe point.
   std::chrono::duration<double> every = std::chrono::seconds(30);
   /// A checkpoint is written earlier when a JournaledNoise has more than this pending.
-  std::size_t pending_limit_bytes = std::size_t{64} << 20U;
+  std::size_t pending_limit_bytes = std::size_t{32} << 20U;
 };
 
 /// An observer that keeps a run's state, generator and model in a directory. A run that is killed

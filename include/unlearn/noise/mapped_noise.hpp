@@ -26,8 +26,8 @@ namespace unlearn {
 
 /// Noise in a memory-mapped `.npy` file, [groups, elements], that NumPy opens as it is.
 ///
-/// The whole noise need not fit into memory. What `store` takes is pending, in memory, and `load`
-/// sees it at once; it reaches the file
+/// The whole noise need not fit into memory: what a call has read or written of the file is not kept
+/// in it. What `store` takes is pending, in memory, and `load` sees it at once; it reaches the file
 ///  - in a run without a checkpoint: whenever `write_back_bytes` are pending, at `flush`, and when
 ///    this object ends its life;
 ///  - once a checkpoint holds it (see JournaledNoise): at checkpoints only. So the file is always
@@ -39,7 +39,7 @@ class MappedNoise {
   using value_type = N;
 
   /// How much is pending at most while no checkpoint holds the noise.
-  static constexpr std::size_t write_back_bytes = std::size_t{64} << 20U;
+  static constexpr std::size_t write_back_bytes = std::size_t{32} << 20U;
 
   /// Makes a file of zeros. Its space on the disk is taken at once: a run that starts does not end
   /// on a full disk, at least not because of its noise.
@@ -93,6 +93,7 @@ class MappedNoise {
       const View<const N, 2> from = slot == not_pending ? noise_ : pending();
       std::ranges::copy(from.row(slot == not_pending ? groups[i] : slot), out.row(i).begin());
     }
+    file_.release();
   }
 
   /// Takes `noise` [n, elements] as the noises of `groups`.
@@ -151,6 +152,8 @@ class MappedNoise {
   }
 
  private:
+  /// How much of the file is in memory at most while it is written.
+  static constexpr std::size_t release_bytes = std::size_t{4} << 20U;
   static constexpr std::size_t not_pending = std::numeric_limits<std::size_t>::max();
 
   /// A journal is this header, the groups [rows], their noise [rows, elements], and the checksum of
@@ -183,6 +186,10 @@ class MappedNoise {
   std::span<N> pending_row(Index group) {
     std::size_t& slot = slots_[group];
     if (slot == not_pending) {
+      // Room that costs nothing until it is used; growing into it would take up to twice as much.
+      if (pending_rows_.capacity() == 0) {
+        pending_rows_.reserve(std::min(noise_.size(), 2 * write_back_bytes / sizeof(N)));
+      }
       pending_rows_.resize((pending_groups_.size() + 1) * elements());
       pending_groups_.push_back(group);
       slot = pending_groups_.size() - 1;
@@ -191,9 +198,16 @@ class MappedNoise {
   }
 
   void copy_to_file() {
+    std::size_t copied = 0;
     for (std::size_t slot = 0; slot < pending_groups_.size(); ++slot) {
       std::ranges::copy(pending().row(slot), noise_.row(pending_groups_[slot]).begin());
+      copied += elements() * sizeof(N);
+      if (copied > release_bytes) {
+        file_.release();
+        copied = 0;
+      }
     }
+    file_.release();
   }
 
   void write_back() {
