@@ -58,8 +58,8 @@ class FileMapping {
     }
   }
 
-  /// Takes the file's bytes out of this process's memory; the next access brings them back. What was
-  /// written stays with the system, which puts it on the disk in its own time.
+  /// Takes the file's bytes out of this process's memory; the next access brings them back. What
+  /// was written stays with the system, which puts it on the disk in its own time.
   void release() const {
     if (!bytes_.empty()) ::madvise(bytes_.data(), bytes_.size(), MADV_DONTNEED);
   }

@@ -26,8 +26,9 @@ namespace unlearn {
 
 /// Noise in a memory-mapped `.npy` file, [groups, elements], that NumPy opens as it is.
 ///
-/// The whole noise need not fit into memory: what a call has read or written of the file is not kept
-/// in it. What `store` takes is pending, in memory, and `load` sees it at once; it reaches the file
+/// The whole noise need not fit into memory: what a call has read or written of the file is not
+/// kept in it. What `store` takes is pending, in memory, and `load` sees it at once; it reaches the
+/// file
 ///  - in a run without a checkpoint: whenever `write_back_bytes` are pending, at `flush`, and when
 ///    this object ends its life;
 ///  - once a checkpoint holds it (see JournaledNoise): at checkpoints only. So the file is always
