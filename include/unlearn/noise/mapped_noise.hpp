@@ -20,6 +20,7 @@
 #include "unlearn/detail/file.hpp"
 #include "unlearn/detail/file_mapping.hpp"
 #include "unlearn/detail/npy_header.hpp"
+#include "unlearn/detail/paged_rows.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
 namespace unlearn {
@@ -91,8 +92,9 @@ class MappedNoise {
     detail::require_noise_rows(*this, groups, out);
     for (std::size_t i = 0; i < groups.size(); ++i) {
       const std::size_t slot = slots_[groups[i]];
-      const View<const N, 2> from = slot == not_pending ? noise_ : pending();
-      std::ranges::copy(from.row(slot == not_pending ? groups[i] : slot), out.row(i).begin());
+      const std::span<const N> from =
+          slot == not_pending ? std::span<const N>(noise_.row(groups[i])) : pending_.row(slot);
+      std::ranges::copy(from, out.row(i).begin());
     }
     file_.release();
   }
@@ -124,7 +126,9 @@ class MappedNoise {
     detail::AtomicFile file(path);
     file.write(std::as_bytes(std::span(&header, 1)));
     file.write(std::as_bytes(std::span(pending_groups_)));
-    file.write(std::as_bytes(pending().flat()));
+    for (std::size_t slot = 0; slot < pending_groups_.size(); ++slot) {
+      file.write(std::as_bytes(pending_.row(slot)));
+    }
     const std::uint64_t checksum = file.checksum();
     file.write(std::as_bytes(std::span(&checksum, 1)));
     file.commit();
@@ -141,7 +145,7 @@ class MappedNoise {
   void discard_pending() {
     for (const Index group : pending_groups_) slots_[group] = not_pending;
     pending_groups_.clear();
-    pending_rows_.clear();
+    pending_.clear();
   }
 
   /// Moves the pending noise to the file, and makes it durable.
@@ -177,31 +181,24 @@ class MappedNoise {
   explicit MappedNoise(const std::string& path)
       : file_(path, detail::Access::read_write),
         noise_(detail::npy_view<N>(file_.bytes(), path)),
-        slots_(groups(), not_pending) {}
-
-  [[nodiscard]] View<const N, 2> pending() const {
-    return {pending_rows_.data(), {pending_groups_.size(), elements()}};
-  }
+        slots_(groups(), not_pending),
+        pending_(elements()) {}
 
   /// Where the pending noise of `group` is to be put.
   std::span<N> pending_row(Index group) {
     std::size_t& slot = slots_[group];
     if (slot == not_pending) {
-      // Room that costs nothing until it is used; growing into it would take up to twice as much.
-      if (pending_rows_.capacity() == 0) {
-        pending_rows_.reserve(std::min(noise_.size(), 2 * write_back_bytes / sizeof(N)));
-      }
-      pending_rows_.resize((pending_groups_.size() + 1) * elements());
+      pending_.reserve(pending_groups_.size() + 1);
       pending_groups_.push_back(group);
       slot = pending_groups_.size() - 1;
     }
-    return std::span(pending_rows_).subspan(slot * elements(), elements());
+    return pending_.row(slot);
   }
 
   void copy_to_file() {
     std::size_t copied = 0;
     for (std::size_t slot = 0; slot < pending_groups_.size(); ++slot) {
-      std::ranges::copy(pending().row(slot), noise_.row(pending_groups_[slot]).begin());
+      std::ranges::copy(pending_.row(slot), noise_.row(pending_groups_[slot]).begin());
       copied += elements() * sizeof(N);
       if (copied > release_bytes) {
         file_.release();
@@ -218,9 +215,9 @@ class MappedNoise {
 
   detail::FileMapping file_;
   View<N, 2> noise_;
-  std::vector<std::size_t> slots_;  ///< [groups]: its row in pending_rows_, or not_pending
+  std::vector<std::size_t> slots_;  ///< [groups]: its row in pending_, or not_pending
   std::vector<Index> pending_groups_;
-  std::vector<N> pending_rows_;
+  detail::PagedRows<N> pending_;  ///< [pending_groups_, elements]
   bool held_ = false;
 };
 
