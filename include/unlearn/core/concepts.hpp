@@ -68,6 +68,9 @@ concept Checkpointable = requires(M& m, std::ostream& out, std::istream& in) {
 ///  5. `p.caption(row)` is the row's token sequence, start and end token included; the range stays
 ///     valid until the next call.
 ///  6. Every call with the same arguments gives the same answer.
+///
+/// Optional: `p.prefetch(indices)` says that `load_signals(indices, ...)` is probably the next call
+/// of its kind; it changes no answer.
 template <class P>
 concept PairSource =
     (std::same_as<typename P::sample_type, std::uint8_t> ||

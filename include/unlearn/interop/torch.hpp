@@ -46,10 +46,11 @@ template <class T, std::size_t Rank>
   return {tensor.data_ptr<Element>(), extents};
 }
 
-/// A tensor on the CPU over the elements of a view, without a copy. They must outlive it; a tensor
-/// over a `View<const T, Rank>` must not be written to, which LibTorch has no type for.
+/// A tensor over the elements of a view, without a copy. They must outlive it; a tensor over a
+/// `View<const T, Rank>` must not be written to, which LibTorch has no type for.
+/// @param device in whose memory they lie
 template <Viewable C>
-[[nodiscard]] at::Tensor as_tensor(const C& container) {
+[[nodiscard]] at::Tensor as_tensor(const C& container, at::Device device = at::kCPU) {
   const auto view = as_view(container);
   using Element = typename decltype(view)::value_type;
   std::vector<std::int64_t> sizes;
@@ -57,7 +58,8 @@ template <Viewable C>
     sizes.push_back(static_cast<std::int64_t>(extent));
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob takes no pointer to const
   auto* data = const_cast<Element*>(view.data());
-  return at::from_blob(data, sizes, at::dtype(c10::CppTypeToScalarType<Element>::value));
+  return at::from_blob(data, sizes,
+                       at::dtype(c10::CppTypeToScalarType<Element>::value).device(device));
 }
 
 /// Calls a pull with embeddings that are a tensor [B, D], on any device and of any floating type.

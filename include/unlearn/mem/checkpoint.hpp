@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -110,7 +111,9 @@ class Checkpoint {
   template <class State, class Rng, class Model>
   void operator()(const SafePoint<State, Rng, Model>& safe) {
     take_directory();
-    if constexpr (JournaledNoise<decltype(State::noise)>) safe.state.noise.hold();
+    if constexpr (detail::is_journaled<decltype(State::noise)>) {
+      detail::host_store(safe.state.noise).hold();
+    }
     if (!safe.last && !is_due(safe.state.noise)) return;
     write(safe.state, safe.rng, safe.model);
     last_write_ = Clock::now();
@@ -136,8 +139,10 @@ class Checkpoint {
   template <class Noise>
   [[nodiscard]] bool is_due([[maybe_unused]] const Noise& noise) const {
     if (Clock::now() - last_write_ >= options_.every) return true;
-    if constexpr (JournaledNoise<Noise>) {
-      return noise.pending_bytes() > options_.pending_limit_bytes;
+    if constexpr (detail::is_journaled<Noise>) {
+      std::size_t pending = detail::host_store(noise).pending_bytes();
+      if constexpr (DeviceNoiseStore<Noise>) pending += noise.away_bytes();
+      return pending > options_.pending_limit_bytes;
     } else {
       return false;
     }
@@ -187,7 +192,9 @@ void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
   static_assert(SavableGenerator<Rng>,
                 "the generator is no unlearn::SavableGenerator: a checkpoint needs a copyable one "
                 "with operator<< and operator>>, as standard engines have, or with save and load");
-  using Noise = decltype(State::noise);
+  detail::bring_home(state.noise);
+  auto& noise = detail::host_store(state.noise);
+  using Noise = std::remove_reference_t<decltype(noise)>;
   ++generation_;
   detail::CheckpointManifest next{.generation = generation_,
                                   .shape = detail::shape_of(state),
@@ -200,18 +207,18 @@ void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
   next.triggers = write_part(triggers_kind, written_.triggers, put_triggers);
   if constexpr (JournaledNoise<Noise>) {
     next.noise = written_.noise;
-    if (state.noise.pending_bytes() > 0) {
+    if (noise.pending_bytes() > 0) {
       const std::string path = directory_.part_path(journal_kind, generation_);
-      next.noise = {.generation = generation_, .checksum = state.noise.write_journal(path)};
+      next.noise = {.generation = generation_, .checksum = noise.write_journal(path)};
     }
-    next.noise_probe = detail::probe_of(state.noise);
+    next.noise_probe = detail::probe_of(noise);
   } else {
     next.noise = write_part(noise_kind, written_.noise,
-                            [&](const auto& put) { detail::put_npy(state.noise, put); });
+                            [&](const auto& put) { detail::put_npy(noise, put); });
   }
 
   directory_.write_state(next);  // From here on, the new checkpoint counts.
-  if constexpr (JournaledNoise<Noise>) state.noise.flush();
+  if constexpr (JournaledNoise<Noise>) noise.flush();
   written_ = std::move(next);
   remove_other_parts<Noise>();
   if (exported_ != written_.triggers.generation) {
@@ -275,8 +282,9 @@ template <class Clock>
 template <class State, class Rng, class Model>
   requires SavableGenerator<Rng>
 bool Checkpoint<Clock>::restore(State& state, Rng& rng, Model& model) {
-  using Noise = decltype(State::noise);
-  if constexpr (JournaledNoise<Noise>) state.noise.hold();
+  auto& noise = detail::host_store(state.noise);
+  using Noise = std::remove_reference_t<decltype(noise)>;
+  if constexpr (JournaledNoise<Noise>) noise.hold();
   if (!directory_.has_state()) return false;
   directory_.lock();
 
@@ -292,21 +300,22 @@ bool Checkpoint<Clock>::restore(State& state, Rng& rng, Model& model) {
 
   if constexpr (JournaledNoise<Noise>) {
     try {
-      read_journal(state.noise, saved);
+      read_journal(noise, saved);
       load_model(model, saved.model);
     } catch (...) {
-      state.noise.discard_pending();
+      noise.discard_pending();
       throw;
     }
-    state.noise.flush();
+    noise.flush();
   } else {
-    const auto noise = directory_.template open_npy<typename Noise::value_type>(
-        noise_kind, saved.noise, {state.noise.groups(), state.noise.elements()});
+    const auto rows = directory_.template open_npy<typename Noise::value_type>(
+        noise_kind, saved.noise, {noise.groups(), noise.elements()});
     load_model(model, saved.model);
-    for (Index group = 0; group < state.noise.groups(); ++group) {
-      state.noise.store(std::span(&group, 1), noise.view.slice(group, 1));
+    for (Index group = 0; group < noise.groups(); ++group) {
+      noise.store(std::span(&group, 1), rows.view.slice(group, 1));
     }
   }
+  if constexpr (DeviceNoiseStore<decltype(State::noise)>) state.noise.reload();
   std::ranges::copy(triggers.view.flat(), state.triggers.view().flat().begin());
   state.progress = saved.progress;
   rng = std::move(restored_rng);

@@ -73,6 +73,9 @@ class GroupMap {
   /// The group of `row`.
   [[nodiscard]] Index of(std::size_t row) const { return group_of_row_[row]; }
 
+  /// The group of every row.
+  [[nodiscard]] std::span<const Index> group_of_rows() const { return group_of_row_; }
+
   /// The rows of `group`, ascending.
   [[nodiscard]] std::span<const Index> rows_of(std::size_t group) const {
     return std::span(rows_).subspan(first_[group], first_[group + 1] - first_[group]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <random>  // std::uniform_random_bit_generator
@@ -20,6 +21,7 @@
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/detail/sign_update.hpp"
+#include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/noise_stage.hpp"
 #include "unlearn/mem/detail/pass.hpp"
 #include "unlearn/mem/detail/surrogate_stage.hpp"
@@ -28,6 +30,7 @@
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/linf_ball.hpp"
+#include "unlearn/noise/noise_store.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
 #include "unlearn/trigger/beam_search.hpp"
 #include "unlearn/trigger/front_placement.hpp"
@@ -94,6 +97,23 @@ struct MultiStepMinimizer {
             class... Observers>
   RunResult minimize(Model& model, Pairs& pairs, RunState<Store>& state, Rng& rng,
                      Observers&&... observers) const {
+    return minimize(execution, model, pairs, state, rng, observers...);
+  }
+
+  /// The same by a policy. With a device's, all that belongs to signals stays in its memory: the
+  /// views that the model, the source and the store are given refer to it, and so does the
+  /// gradient that the model writes. All that belongs to texts lies in the host's: token batches,
+  /// the embeddings that the model returns, token gradients and, unless the model is a TokenRanker,
+  /// its table.
+  ///
+  /// A DeviceNoiseStore has brought its noise home when this returns.
+  ///
+  /// @param policy of the noise's steps and of batches; `execution` is that of all other work. For
+  ///               signals on a GPU: unlearn::cuda::Device, DevicePairs and DeviceNoise.
+  template <ExecutionPolicy Policy, class Model, PairSource Pairs, class Store,
+            std::uniform_random_bit_generator Rng, class... Observers>
+  RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,
+                     Rng& rng, Observers&&... observers) const {
     using State = RunState<Store>;
     using Batch = SignalBatch<typename Pairs::sample_type, typename Store::value_type>;
     static_assert(ContrastiveLoss<Loss>,
@@ -109,12 +129,14 @@ struct MultiStepMinimizer {
         "an observer matches no hook: it must take unlearn::RunBegin, BatchEnd, RoundEnd, "
         "RunEnd or SafePoint by const reference, and return void or unlearn::Flow");
     check(pairs, state);
-    Run<Model, Pairs, State, Rng> run(*this, model, pairs, state, rng);
+    using Loader = detail::BatchLoader<Policy, Pairs, Store>;
+    Loader loader(policy, pairs, box, std::min<std::size_t>(batch_size, pairs.rows()));
+    Run<Loader, Model, State, Rng> run(*this, loader, model, state, rng);
     return run.go(observers...);
   }
 
  private:
-  template <class Model, class Pairs, class State, class Rng>
+  template <class Loader, class Model, class State, class Rng>
   class Run;
 
   template <class Pairs, class State>
@@ -138,17 +160,17 @@ struct MultiStepMinimizer {
 
 /// One run of the minimizer: walks through rounds, stages and batches.
 template <class Ball, class Placement, class Loss, class Legal>
-template <class Model, class Pairs, class State, class Rng>
+template <class Loader, class Model, class State, class Rng>
 class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
  public:
-  Run(const MultiStepMinimizer& mem, Model& model, Pairs& pairs, State& state, Rng& rng)
+  Run(const MultiStepMinimizer& mem, Loader& loader, Model& model, State& state, Rng& rng)
       : mem_(mem),
         model_(model),
         state_(state),
         rng_(rng),
-        surrogate_(mem, model, pairs, state),
-        trigger_(mem, model, pairs, state),
-        noise_(mem, model, pairs, state) {}
+        surrogate_(mem, loader, model, state),
+        trigger_(mem, loader, model, state),
+        noise_(mem, loader, model, state) {}
 
   template <class... Observers>
   RunResult go(Observers&... observers) {
@@ -188,6 +210,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
         tell_safe_point(true, observers...);
       }
     }
+    detail::bring_home(state_.noise);
     detail::notify(RunEnd{.stop = stop}, observers...);
     return result(stop);
   }
@@ -249,20 +272,20 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
 
   double loss_of_batch(Stage stage) {
     if (stage == Stage::surrogate) return fit();
-    const std::span<const Index> batch = next_batch(stage);
+    const std::span<const Index> batch = batch_due(stage);
+    const std::span<const Index> next = batch_after(stage);
     if (stage == Stage::trigger) {
-      const BeamResult found = trigger_.search(batch);
+      const BeamResult found = trigger_.search(batch, next);
       hypotheses_ += found.hypotheses;
       return found.loss;
     }
-    const DescentResult found = noise_.descend(batch, rng_);
+    const DescentResult found = noise_.descend(batch, next, rng_);
     evaluations_ += static_cast<std::size_t>(found.evaluations);
     return found.stop == StopReason::not_finite ? RoundLosses::not_run : found.value;
   }
 
   double fit() {
-    if constexpr (Trainable<Model,
-                            typename detail::BatchLoader<Pairs, decltype(State::noise)>::Batch>) {
+    if constexpr (Trainable<Model, typename Loader::Batch>) {
       return surrogate_.step(rng_);
     } else {
       throw InvalidArgument(
@@ -272,7 +295,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
 
   /// The items of the batch that is due. The order is drawn once a stage, from a seed that is part
   /// of the progress, so a resumed run finds it again.
-  [[nodiscard]] std::span<const Index> next_batch(Stage stage) {
+  [[nodiscard]] std::span<const Index> batch_due(Stage stage) {
     RunProgress& progress = state_.progress;
     const detail::PassCut pass = cut(stage);
     if (progress.batch == 0) progress.order_seed = random_bits(rng_);
@@ -280,6 +303,13 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
       order_ = detail::drawn_order(pass.count, progress.order_seed);
     }
     return pass.batch(order_, progress.batch);
+  }
+
+  /// The batch behind it, empty for the last one of a stage.
+  [[nodiscard]] std::span<const Index> batch_after(Stage stage) const {
+    const detail::PassCut pass = cut(stage);
+    const std::uint64_t next = state_.progress.batch + 1;
+    return next < pass.batches() ? pass.batch(order_, next) : std::span<const Index>();
   }
 
   void end_stage(std::size_t batches) {
@@ -313,9 +343,9 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
   Model& model_;
   State& state_;
   Rng& rng_;
-  detail::SurrogateStage<MultiStepMinimizer, Model, Pairs, State> surrogate_;
-  detail::TriggerStage<MultiStepMinimizer, Model, Pairs, State> trigger_;
-  detail::NoiseStage<MultiStepMinimizer, Model, Pairs, State> noise_;
+  detail::SurrogateStage<MultiStepMinimizer, Loader, Model, State> surrogate_;
+  detail::TriggerStage<MultiStepMinimizer, Loader, Model, State> trigger_;
+  detail::NoiseStage<MultiStepMinimizer, Loader, Model, State> noise_;
   std::vector<Index> order_;
   std::size_t hypotheses_ = 0;
   std::size_t evaluations_ = 0;

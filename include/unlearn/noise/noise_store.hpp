@@ -8,6 +8,8 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
@@ -29,6 +31,9 @@ concept NoiseValue = std::same_as<N, std::int8_t> || std::same_as<N, float>;
 ///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i], and
 ///     from then on `load` gives it. Where a group is named twice, the later row stands.
 ///  5. Both throw InvalidArgument, and change nothing, for a group or a shape that does not fit.
+///
+/// Optional: `s.prefetch(groups)` says that `load(groups, ...)` is probably the next call of its
+/// kind; it changes no answer.
 template <class S>
 concept NoiseStore =
     NoiseValue<typename S::value_type> &&
@@ -64,7 +69,44 @@ concept JournaledNoise = NoiseStore<S> && requires(S& s, const S& reads, const s
   s.flush();
 };
 
+/// A noise store in a device's memory, to which its views refer, over one in the host's: its home.
+///
+/// Requirements, for a store `s`, beyond NoiseStore:
+///  1. `s.home()` is a NoiseStore of the same numbers and the same shape. What `store` takes need
+///     not be there.
+///  2. `s.bring_home()` stores all of it there; it is what the next `home()` gives.
+///  3. `s.away_bytes()` is the memory of what is not there; 0 if and only if there is none.
+///  4. `s.reload()` takes the noise of `home()` for its own, and forgets what is not there.
+template <class S>
+concept DeviceNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
+  requires NoiseStore<std::remove_cvref_t<decltype(s.home())>>;
+  { reads.home() } -> std::same_as<const std::remove_cvref_t<decltype(s.home())>&>;
+  s.bring_home();
+  { reads.away_bytes() } -> std::convertible_to<std::size_t>;
+  s.reload();
+};
+
 namespace detail {
+
+/// The store in the host's memory: `noise` itself, or its home.
+template <class Store>
+[[nodiscard]] auto& host_store(Store& noise) {
+  if constexpr (DeviceNoiseStore<std::remove_const_t<Store>>) {
+    return noise.home();
+  } else {
+    return noise;
+  }
+}
+
+/// Whether noise that is stored reaches a file at checkpoints only.
+template <class Store>
+inline constexpr bool is_journaled =
+    JournaledNoise<std::remove_cvref_t<decltype(host_store(std::declval<Store&>()))>>;
+
+template <class Store>
+void bring_home(Store& noise) {
+  if constexpr (DeviceNoiseStore<Store>) noise.bring_home();
+}
 
 /// @throws InvalidArgument unless every group is of `store` and `rows` is [groups, elements].
 template <class Store, class T>

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <limits>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/detail/sign_update.hpp"
 #include "unlearn/noise/ball.hpp"
 
@@ -94,41 +93,6 @@ struct BallAsSet {
     project(policy, x);
   }
 };
-
-}  // namespace detail
-
-namespace detail {
-
-// What a descent does to memory that its objective and its set work on. A device's policy brings
-// its own; see DevicePolicy.
-
-/// Room for `count` numbers, uninitialised or not; owns it, and has data().
-template <class X, ExecutionPolicy P>
-[[nodiscard]] auto scratch(const P& policy, std::size_t count) {
-  if constexpr (DevicePolicy<P>) {
-    return scratch_on<X>(policy, count);
-  } else {
-    return std::vector<X>(count);
-  }
-}
-
-template <ExecutionPolicy P, class X>
-void copy(const P& policy, const X* from, std::size_t count, X* to) {
-  if constexpr (DevicePolicy<P>) {
-    copy_on(policy, from, count, to);
-  } else {
-    std::copy_n(from, count, to);
-  }
-}
-
-template <ExecutionPolicy P, std::floating_point T>
-[[nodiscard]] bool all_finite(const P& policy, const T* numbers, std::size_t count) {
-  if constexpr (DevicePolicy<P>) {
-    return all_finite_on(policy, numbers, count);
-  } else {
-    return all_finite(std::span<const T>(numbers, count));
-  }
-}
 
 }  // namespace detail
 

@@ -1,52 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
-#include "unlearn/mem/group_map.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/noise/box.hpp"
+#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/pixel_lattice.hpp"
 
 namespace unlearn::detail {
 
-/// Reads the clean signals of a batch and the noise that goes with them.
-template <PairSource Pairs, NoiseStore Noise>
+/// The clean signals of a batch and the noise that goes with them, in the memory of a policy. The
+/// stages of a run share one, as they take turns.
+template <ExecutionPolicy P, PairSource PairsT, NoiseStore NoiseT>
 class BatchLoader {
  public:
-  using Sample = typename Pairs::sample_type;
-  using Delta = typename Noise::value_type;
+  using Pairs = PairsT;
+  using Sample = typename PairsT::sample_type;
+  using Delta = typename NoiseT::value_type;
   using Batch = SignalBatch<Sample, Delta>;
   static_assert(std::is_integral_v<Sample> == std::is_integral_v<Delta>,
                 "signals of uint8 go with a noise store of int8, signals of float with float");
 
-  BatchLoader(Pairs& pairs, Box<float> box) : pairs_(&pairs), box_(box) {}
+  /// @param rows the most in a batch
+  BatchLoader(const P& policy, PairsT& pairs, Box<float> box, std::size_t rows)
+      : policy_(&policy),
+        pairs_(&pairs),
+        box_(box),
+        clean_(detail::scratch<Sample>(policy, rows * pairs.elements())),
+        delta_(detail::scratch<Delta>(policy, rows * pairs.elements())) {}
+
+  /// The policy in whose memory everything is.
+  [[nodiscard]] const P& policy() const { return *policy_; }
+  /// Where the signals come from.
+  [[nodiscard]] PairsT& pairs() const { return *pairs_; }
 
   /// Place i of the batch: signal signals[i].
   void load_signals(std::span<const Index> signals) {
     rows_ = signals.size();
-    clean_.resize(rows_ * pairs_->elements());
-    delta_.resize(clean_.size());
     pairs_->load_signals(signals, View<Sample, 2>(clean_.data(), extents()));
   }
 
   /// Place i of the batch: the stored noise of group groups[i], as far as its signal has room.
-  void load_noise(const Noise& noise, std::span<const Index> groups) {
+  void load_noise(const NoiseT& noise, std::span<const Index> groups) {
     noise.load(groups, delta());
     clip();
   }
 
-  /// Place i of the batch: row local.of(i) of `noise`, as far as its signal has room.
-  void spread_noise(View<const Delta, 2> noise, const GroupMap& local) {
-    for (std::size_t i = 0; i < rows_; ++i) {
-      std::ranges::copy(noise.row(local.of(i)), delta().row(i).begin());
-    }
+  /// Place i of the batch: row places[i] of `noise`, as far as its signal has room.
+  void spread_noise(View<const Delta, 2> noise, View<const Index, 1> places) {
+    detail::gather_rows(*policy_, noise, places, delta());
     clip();
   }
 
@@ -60,20 +73,30 @@ class BatchLoader {
   // A noise that several signals share can leave the valid range of one of them. What is published
   // is the clipped sum, so that is what the model meets.
   void clip() {
-    for (std::size_t i = 0; i < delta_.size(); ++i) {
-      if constexpr (std::is_integral_v<Sample>) {
-        delta_[i] = static_cast<Delta>(std::clamp<int>(delta_[i], -clean_[i], 255 - clean_[i]));
-      } else {
-        delta_[i] = std::clamp(delta_[i], box_.low - clean_[i], box_.high - clean_[i]);
-      }
+    if constexpr (std::is_integral_v<Sample>) {
+      LatticeNoise{.lattice = {.radius = PixelLattice::max_radius}, .clean = clean()}.project(
+          *policy_, delta());
+    } else {
+      constexpr double no_bound = std::numeric_limits<double>::infinity();
+      FeasibleNoise<Sample, LinfBall<>>{.ball = {.radius = no_bound}, .clean = clean(), .box = box_}
+          .project(*policy_, delta());
     }
   }
 
-  Pairs* pairs_;
+  const P* policy_;
+  PairsT* pairs_;
   Box<float> box_;
   std::size_t rows_ = 0;
-  std::vector<Sample> clean_;
-  std::vector<Delta> delta_;
+  decltype(detail::scratch<Sample>(std::declval<const P&>(), 0)) clean_;
+  decltype(detail::scratch<Delta>(std::declval<const P&>(), 0)) delta_;
 };
+
+/// Tells a source of signals, or of noise, which of them are wanted next, if it wants to know.
+template <class Source>
+void prefetch(Source& source, std::span<const Index> wanted) {
+  if constexpr (requires { source.prefetch(wanted); }) {
+    if (!wanted.empty()) source.prefetch(wanted);
+  }
+}
 
 }  // namespace unlearn::detail

@@ -38,7 +38,7 @@ namespace unlearn::detail {
 template <class Store>
 [[nodiscard]] RunShape shape_of(const RunState<Store>& state) {
   return {.noise_dtype = std::string(npy_dtype<typename Store::value_type>),
-          .noise_storage = JournaledNoise<Store> ? "journal" : "whole",
+          .noise_storage = is_journaled<Store> ? "journal" : "whole",
           .noise_groups = state.noise.groups(),
           .noise_elements = state.noise.elements(),
           .trigger_groups = state.triggers.groups(),

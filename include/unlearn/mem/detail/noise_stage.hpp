@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,7 @@
 
 #include "unlearn/contrast/pull.hpp"
 #include "unlearn/core/random.hpp"
+#include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
 #include "unlearn/noise/feasible_noise.hpp"
@@ -68,81 +70,105 @@ class PerturbedSignals {
 ///
 /// S is drawn anew for every evaluation of the loss, and with it the caption row (so the trigger)
 /// that stands for each signal: image i meets one of its own triggers and somebody else's caption.
-template <class Mem, class Model, class Pairs, class State>
+template <class Mem, class Loader, class Model, class State>
 class NoiseStage {
-  using Noise = decltype(State::noise);
-  using Loader = BatchLoader<Pairs, Noise>;
   using Sample = typename Loader::Sample;
   using Delta = typename Loader::Delta;
   static constexpr bool on_lattice = std::is_integral_v<Sample>;
 
  public:
-  NoiseStage(const Mem& mem, Model& model, Pairs& pairs, State& state)
+  NoiseStage(const Mem& mem, Loader& loader, Model& model, State& state)
       : mem_(&mem),
         model_(&model),
-        pairs_(&pairs),
+        pairs_(&loader.pairs()),
         state_(&state),
-        loader_(pairs, mem.box),
-        signals_(pairs, state.scope.noise) {}
+        loader_(&loader),
+        signals_(loader.pairs(), state.scope.noise) {}
 
   [[nodiscard]] const PerturbedSignals& signals() const { return signals_; }
 
   /// All descent steps on one batch of perturbed signals. The noise is stored only when all of
   /// them were finite.
+  /// @param next the batch after it
   template <class Rng>
-  DescentResult descend(std::span<const Index> cells, Rng& rng) {
-    std::vector<Index> signals(cells.size());
-    std::vector<Index> noise_groups(cells.size());
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      signals[i] = signals_[cells[i]].signal;
-      noise_groups[i] = signals_[cells[i]].noise_group;
-    }
-    loader_.load_signals(signals);
-    if (!signals_.exclusive()) return descend_shared(cells, noise_groups, rng);
-
-    // Every place has a noise of its own: the descent runs on the batch itself.
-    std::vector<Delta> noise(cells.size() * pairs_->elements());
-    const View<Delta, 2> delta(noise, {cells.size(), pairs_->elements()});
-    state_->noise.load(noise_groups, delta);
-    const DescentResult result = descent().optimize(
-        [&](View<const Delta, 2> at, auto... gradient) {
-          return evaluate(cells, {.clean = loader_.clean(), .noise = at}, rng, gradient...);
-        },
-        delta, feasible(loader_.clean(), mem_->box), mem_->execution);
-    if (result.stop != StopReason::not_finite) state_->noise.store(noise_groups, delta);
-    return result;
+  DescentResult descend(std::span<const Index> cells, std::span<const Index> next, Rng& rng) {
+    const Sources at = sources_of(cells);
+    const Sources then = sources_of(next);
+    loader_->load_signals(at.signals);
+    detail::prefetch(*pairs_, then.signals);
+    return signals_.exclusive() ? descend_each(cells, at, then, rng)
+                                : descend_shared(cells, at, rng);
   }
 
  private:
+  /// What a batch is loaded from, place by place.
+  struct Sources {
+    std::vector<Index> signals;
+    std::vector<Index> noise_groups;
+  };
+
+  [[nodiscard]] Sources sources_of(std::span<const Index> cells) const {
+    Sources sources{.signals = std::vector<Index>(cells.size()),
+                    .noise_groups = std::vector<Index>(cells.size())};
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      sources.signals[i] = signals_[cells[i]].signal;
+      sources.noise_groups[i] = signals_[cells[i]].noise_group;
+    }
+    return sources;
+  }
+
+  /// Every place has a noise of its own: the descent runs on the batch itself.
   template <class Rng>
-  DescentResult descend_shared(std::span<const Index> cells, std::span<const Index> noise_groups,
-                               Rng& rng) {
-    const DistinctGroups shared(noise_groups);
+  DescentResult descend_each(std::span<const Index> cells, const Sources& at, const Sources& then,
+                             Rng& rng) {
+    const auto& policy = loader_->policy();
+    const std::array<std::size_t, 2> extents{cells.size(), pairs_->elements()};
+    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    const View<Delta, 2> delta(noise.data(), extents);
+    state_->noise.load(at.noise_groups, delta);
+    detail::prefetch(state_->noise, then.noise_groups);
+    const DescentResult result = descent().optimize(
+        [&](View<const Delta, 2> noise_at, auto... gradient) {
+          return evaluate(cells, {.clean = loader_->clean(), .noise = noise_at}, rng, gradient...);
+        },
+        delta, feasible(loader_->clean(), mem_->box), policy);
+    if (result.stop != StopReason::not_finite) state_->noise.store(at.noise_groups, delta);
+    return result;
+  }
+
+  template <class Rng>
+  DescentResult descend_shared(std::span<const Index> cells, const Sources& at, Rng& rng) {
+    const auto& policy = loader_->policy();
     const std::size_t elements = pairs_->elements();
-    std::vector<Delta> noise(shared.groups.size() * elements);
-    const View<Delta, 2> delta(noise, {shared.groups.size(), elements});
+    const DistinctGroups shared(at.noise_groups);
+    const std::array<std::size_t, 2> extents{shared.groups.size(), elements};
+    const PlacedGroups places(policy, shared.local);
+    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    const View<Delta, 2> delta(noise.data(), extents);
     state_->noise.load(shared.groups, delta);
 
-    std::vector<float> by_place(cells.size() * elements);
-    const View<float, 2> place_gradient(by_place, {cells.size(), elements});
-    const auto objective = [&](View<const Delta, 2> at, auto... gradient) {
-      loader_.spread_noise(at, shared.local);
+    auto by_place = detail::scratch<float>(policy, cells.size() * elements);
+    const View<float, 2> place_gradient(by_place.data(), {cells.size(), elements});
+    const auto objective = [&](View<const Delta, 2> noise_at, auto... gradient) {
+      loader_->spread_noise(noise_at, places.group_of_row());
       if constexpr (sizeof...(gradient) == 0) {
-        return evaluate(cells, loader_.batch(), rng);
+        return evaluate(cells, loader_->batch(), rng);
       } else {
-        const double loss = evaluate(cells, loader_.batch(), rng, place_gradient);
-        sum_by_group(place_gradient, shared.local, gradient...);
+        const double loss = evaluate(cells, loader_->batch(), rng, place_gradient);
+        places.sum(place_gradient, gradient...);
         return loss;
       }
     };
     // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
-    const std::vector<Sample> anywhere(noise.size(), on_lattice ? Sample{128} : Sample{0});
+    const std::vector<Sample> middle(delta.size(), on_lattice ? Sample{128} : Sample{0});
+    auto anywhere = detail::scratch<Sample>(policy, middle.size());
+    detail::copy_in(policy, middle.data(), middle.size(), anywhere.data());
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    const DescentResult result = descent().optimize(
-        objective, delta,
-        feasible(View<const Sample, 2>(anywhere, {shared.groups.size(), elements}),
-                 Box<float>{.low = -infinity, .high = infinity}),
-        mem_->execution);
+    const DescentResult result =
+        descent().optimize(objective, delta,
+                           feasible(View<const Sample, 2>(anywhere.data(), extents),
+                                    Box<float>{.low = -infinity, .high = infinity}),
+                           policy);
     if (result.stop != StopReason::not_finite) state_->noise.store(shared.groups, delta);
     return result;
   }
@@ -200,9 +226,9 @@ class NoiseStage {
 
   const Mem* mem_;
   Model* model_;
-  Pairs* pairs_;
+  typename Loader::Pairs* pairs_;
   State* state_;
-  Loader loader_;
+  Loader* loader_;
   PerturbedSignals signals_;
   std::vector<Index> rows_;
   std::vector<Index> caption_of_;

@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/execution.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/mem/group_map.hpp"
 
 namespace unlearn::detail {
@@ -59,14 +60,42 @@ struct DistinctGroups {
   }
 };
 
-/// sums[g] = the sum of values[i] over the places i that belong to group g.
-inline void sum_by_group(View<const float, 2> values, const GroupMap& local, View<float, 2> sums) {
-  std::ranges::fill(sums.flat(), 0.0F);
-  for (std::size_t i = 0; i < values.extent(0); ++i) {
-    const std::span<float> sum = sums.row(local.of(i));
-    std::ranges::transform(sum, values.row(i), sum.begin(), std::plus<>{});
+/// Who belongs to which group, in the memory of a policy.
+template <ExecutionPolicy P>
+class PlacedGroups {
+ public:
+  PlacedGroups(const P& policy, const GroupMap& map)
+      : policy_(&policy),
+        rows_(map.rows()),
+        groups_(map.groups()),
+        numbers_(detail::scratch<Index>(policy, 2 * rows_ + groups_ + 1)) {
+    std::vector<Index> numbers(map.group_of_rows().begin(), map.group_of_rows().end());
+    for (std::size_t g = 0; g < groups_; ++g) {
+      numbers.insert(numbers.end(), map.rows_of(g).begin(), map.rows_of(g).end());
+    }
+    Index first = 0;
+    for (std::size_t g = 0; g <= groups_; ++g) {
+      numbers.push_back(first);
+      if (g < groups_) first += static_cast<Index>(map.rows_of(g).size());
+    }
+    detail::copy_in(policy, numbers.data(), numbers.size(), numbers_.data());
   }
-}
+
+  /// The group of each row.
+  [[nodiscard]] View<const Index, 1> group_of_row() const { return {numbers_.data(), {rows_}}; }
+
+  /// sums[g] ← the sum of values[i] over the rows i that belong to group g.
+  void sum(View<const float, 2> values, View<float, 2> sums) const {
+    detail::sum_rows(*policy_, values, View<const Index, 1>(numbers_.data() + rows_, {rows_}),
+                     View<const Index, 1>(numbers_.data() + 2 * rows_, {groups_ + 1}), sums);
+  }
+
+ private:
+  const P* policy_;
+  std::size_t rows_;
+  std::size_t groups_;
+  decltype(detail::scratch<Index>(std::declval<const P&>(), 0)) numbers_;
+};
 
 /// The groups that `rows` belong to, place by place.
 inline std::vector<Index> groups_of(const GroupMap& map, std::span<const Index> rows) {

@@ -19,11 +19,11 @@ namespace unlearn::detail {
 ///
 /// Batches come from epochs over all rows that go on from one round to the next; what is left of
 /// an epoch when it no longer fills a batch is dropped, as the next epoch is drawn anew.
-template <class Mem, class Model, class Pairs, class State>
+template <class Mem, class Loader, class Model, class State>
 class SurrogateStage {
  public:
-  SurrogateStage(const Mem& mem, Model& model, Pairs& pairs, State& state)
-      : mem_(&mem), model_(&model), pairs_(&pairs), state_(&state), loader_(pairs, mem.box) {}
+  SurrogateStage(const Mem& mem, Loader& loader, Model& model, State& state)
+      : mem_(&mem), model_(&model), pairs_(&loader.pairs()), state_(&state), loader_(&loader) {}
 
   /// One optimiser step. @returns the loss before it.
   template <class Rng>
@@ -31,13 +31,18 @@ class SurrogateStage {
     const Epoch epoch = next_epoch(rng);
     const std::span<const Index> rows = rows_at(epoch);
     const Scope& scope = state_->scope;
-    loader_.load_signals(signals_of(*pairs_, rows));
-    loader_.load_noise(state_->noise, groups_of(scope.noise, rows));
+    loader_->load_signals(signals_of(*pairs_, rows));
+    loader_->load_noise(state_->noise, groups_of(scope.noise, rows));
+    if (epoch.row + 2 * batch() <= this->rows()) {
+      const auto next = std::span<const Index>(order_).subspan(epoch.row + batch(), batch());
+      detail::prefetch(*pairs_, signals_of(*pairs_, next));
+      detail::prefetch(state_->noise, groups_of(scope.noise, next));
+    }
     TokenSequences sequences(mem_->placement, state_->triggers.length());
     for (const Index row : rows) {
       sequences.add(pairs_->caption(row), state_->triggers[scope.triggers.of(row)]);
     }
-    const double loss = model_->fit(loader_.batch(), sequences.batch());
+    const double loss = model_->fit(loader_->batch(), sequences.batch());
     RunProgress& progress = state_->progress;
     progress.epoch_seed = epoch.seed;
     progress.epoch_row = epoch.row + rows.size();
@@ -71,9 +76,9 @@ class SurrogateStage {
 
   const Mem* mem_;
   Model* model_;
-  Pairs* pairs_;
+  typename Loader::Pairs* pairs_;
   State* state_;
-  BatchLoader<Pairs, decltype(State::noise)> loader_;
+  Loader* loader_;
   std::vector<Index> order_;
 };
 

@@ -30,26 +30,29 @@ namespace unlearn::detail {
 
 /// Level 2 of MEM: HotFlip (Eq. 6) proposes tokens, the beam search keeps what lowers the loss.
 ///
-/// The signals do not change meanwhile: they are encoded once a batch.
-template <class Mem, class Model, class Pairs, class State>
+/// The signals do not change meanwhile: they are encoded once a batch. All that belongs to texts
+/// lies in the host's memory, whatever the run's policy.
+template <class Mem, class Loader, class Model, class State>
 class TriggerStage {
  public:
-  TriggerStage(const Mem& mem, Model& model, Pairs& pairs, State& state)
+  TriggerStage(const Mem& mem, Loader& loader, Model& model, State& state)
       : mem_(&mem),
         model_(&model),
-        pairs_(&pairs),
+        pairs_(&loader.pairs()),
         state_(&state),
-        loader_(pairs, mem.box),
+        loader_(&loader),
         filter_(mem.filter != nullptr ? *mem.filter : TokenFilter(token_embeddings().extent(0))) {}
 
-  /// Searches better triggers for the groups that `rows` belong to.
+  /// Searches better triggers for the groups that `rows` belong to; `next` is the batch after it.
   /// @returns the loss of the batch after the search. When the loss or a gradient is not finite
   ///          the triggers stay as they are and the loss returned is NaN.
-  BeamResult search(std::span<const Index> rows) {
+  BeamResult search(std::span<const Index> rows, std::span<const Index> next) {
     const std::size_t length = state_->triggers.length();
-    loader_.load_signals(signals_of(*pairs_, rows));
-    loader_.load_noise(state_->noise, groups_of(state_->scope.noise, rows));
-    const auto signals = model_->encode_signals(loader_.batch());
+    loader_->load_signals(signals_of(*pairs_, rows));
+    loader_->load_noise(state_->noise, groups_of(state_->scope.noise, rows));
+    detail::prefetch(*pairs_, signals_of(*pairs_, next));
+    detail::prefetch(state_->noise, groups_of(state_->scope.noise, next));
+    const auto signals = model_->encode_signals(loader_->batch());
 
     const DistinctGroups groups(groups_of(state_->scope.triggers, rows));
     const CaptionBatch texts = captions(rows, groups);
@@ -141,8 +144,9 @@ class TriggerStage {
     Pull pull(mem_->loss, signals, model_->logit_scale());
     model_->text_gradient(batch, pull, View<float, 3>(by_row, extents));
     std::vector<float> by_group(local.groups() * width);
-    sum_by_group(View<const float, 2>(by_row.data(), {batch.size(), width}), local,
-                 View<float, 2>(by_group.data(), {local.groups(), width}));
+    PlacedGroups(sequential, local)
+        .sum(View<const float, 2>(by_row.data(), {batch.size(), width}),
+             View<float, 2>(by_group.data(), {local.groups(), width}));
     if (!is_finite(pull.value()) || !all_finite(std::span<const float>(by_group))) {
       by_group.clear();
     }
@@ -161,9 +165,9 @@ class TriggerStage {
 
   const Mem* mem_;
   Model* model_;
-  Pairs* pairs_;
+  typename Loader::Pairs* pairs_;
   State* state_;
-  BatchLoader<Pairs, decltype(State::noise)> loader_;
+  Loader* loader_;
   TokenFilter filter_;
 };
 
