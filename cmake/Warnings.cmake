@@ -3,5 +3,7 @@
 add_library(unlearn_warnings INTERFACE)
 add_library(unlearn::warnings ALIAS unlearn_warnings)
 target_compile_options(
-  unlearn_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
-                             -Werror)
+  unlearn_warnings
+  INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wsign-conversion;-Werror>"
+)

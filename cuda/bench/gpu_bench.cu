@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "device_clock.hpp"
 #include "summary.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/random.hpp"
@@ -30,6 +31,8 @@ using unlearn::SplitMix64;
 using unlearn::Token;
 using unlearn::TokenFilter;
 using unlearn::View;
+using unlearn_bench::device_ratio;
+using unlearn_bench::device_seconds;
 using unlearn_bench::report;
 using unlearn_bench::require_correct;
 
@@ -57,38 +60,6 @@ auto device() {
   const cudaStream_t made = stream();
   static unlearn::cuda::Context<> context;
   return unlearn::cuda::on(thrust::cuda::par_nosync.on(made), context);
-}
-
-/// The time of one of `repeats` calls that follow one another, by the device's own clock.
-template <class F>
-double device_seconds(int repeats, const F& f) {
-  cudaEvent_t begin = nullptr;
-  cudaEvent_t end = nullptr;
-  cudaEventCreate(&begin);
-  cudaEventCreate(&end);
-  cudaEventRecord(begin, stream());
-  for (int i = 0; i < repeats; ++i) f();
-  cudaEventRecord(end, stream());
-  cudaEventSynchronize(end);
-  float milliseconds = 0;
-  cudaEventElapsedTime(&milliseconds, begin, end);
-  cudaEventDestroy(begin);
-  cudaEventDestroy(end);
-  require_correct(cudaGetLastError() == cudaSuccess, "what the device was asked for");
-  return milliseconds / 1e3 / repeats;
-}
-
-/// The median of the times of f over those of g, call groups of each in turn.
-template <class F, class G>
-double device_ratio(int repeats, const F& f, const G& g) {
-  std::vector<double> ratios;
-  device_seconds(repeats, f);
-  device_seconds(repeats, g);
-  for (int pair = 0; pair < 9; ++pair) {
-    const double of_f = device_seconds(repeats, f);
-    ratios.push_back(of_f / device_seconds(repeats, g));
-  }
-  return unlearn_bench::median(ratios);
 }
 
 template <class T>
@@ -125,7 +96,7 @@ double fraction_of_copy(std::size_t bytes_of_step, const Step& step) {
   const auto copy = [&] {
     cudaMemcpyAsync(raw(to), raw(from), from.size(), cudaMemcpyDeviceToDevice, stream());
   };
-  return device_ratio(20, copy, step);
+  return device_ratio(stream(), 20, copy, step);
 }
 
 void bench_sign_step() {
@@ -218,7 +189,7 @@ void bench_hotflip() {
     unlearn::cuda::detail::multiply<Op::plain, Op::transposed>(
         device(), 1.0F, g, e, View<float, 2>(raw(product), {rows, vocabulary}));
   };
-  report("gpu.hotflip.time_over_gemm", device_ratio(20, search, gemm));
+  report("gpu.hotflip.time_over_gemm", device_ratio(stream(), 20, search, gemm));
 }
 
 void bench_info_nce() {
@@ -244,7 +215,43 @@ void bench_info_nce() {
                                           View<const float, 2>(b.data(), extents), 50.0);
   require_correct(std::abs(to_host(numbers)[0] - expected.value) <= 1e-12 * expected.value,
                   "InfoNCE");
-  report("gpu.info_nce.microseconds", 1e6 * device_seconds(100, loss));
+  report("gpu.info_nce.microseconds", 1e6 * device_seconds(stream(), 100, loss));
+}
+
+/// Kernels that a step of the noise starts outside of the model, as a captured graph counts them.
+void count_launches() {
+  const Extents extents{128, 3 * 224 * 224};
+  const std::size_t count = extents[0] * extents[1];
+  thrust::device_vector<std::uint8_t> clean(count, 100);
+  thrust::device_vector<std::int8_t> noise(count, 0);
+  thrust::device_vector<float> gradient(count, 1);
+  thrust::device_vector<int> found(1);
+  const LatticeNoise set{.lattice = {}, .clean = {raw(clean), extents}};
+  // What ProjectedSignDescent does between two evaluations, but for the answer's way to the host.
+  const auto step = [&] {
+    unlearn::cuda::find_not_finite(device(), raw(gradient), count, raw(found));
+    set.sign_step(device(), View<std::int8_t, 2>(raw(noise), extents),
+                  View<const float, 2>(raw(gradient), extents), -1.0 / 255);
+  };
+  step();
+  cudaStreamSynchronize(stream());
+  cudaGraph_t graph = nullptr;
+  cudaStreamBeginCapture(stream(), cudaStreamCaptureModeGlobal);
+  step();
+  require_correct(cudaStreamEndCapture(stream(), &graph) == cudaSuccess, "capture of a step");
+  std::size_t nodes = 0;
+  cudaGraphGetNodes(graph, nullptr, &nodes);
+  std::vector<cudaGraphNode_t> all(nodes);
+  cudaGraphGetNodes(graph, all.data(), &nodes);
+  std::size_t kernels = 0;
+  for (const cudaGraphNode_t node : all) {
+    cudaGraphNodeType type{};
+    cudaGraphNodeGetType(node, &type);
+    kernels += type == cudaGraphNodeTypeKernel ? 1 : 0;
+  }
+  cudaGraphDestroy(graph);
+  require_correct(kernels > 0, "capture of a step's kernels");
+  report("gpu.kernel_launches_per_noise_step", static_cast<double>(kernels));
 }
 
 }  // namespace
@@ -259,4 +266,5 @@ int main() {
   bench_sign_step();
   bench_hotflip();
   bench_info_nce();
+  count_launches();
 }

@@ -4,8 +4,13 @@
 #include <thrust/device_vector.h>
 #include <thrust/execution_policy.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <random>
+#include <vector>
 
+#include "mem/two_tower.hpp"
+#include "towers_on_device.hpp"
 #include "unlearn/cuda/cuda.cuh"
 #include "unlearn/unlearn.hpp"
 
@@ -32,6 +37,30 @@ TEST(Example, StepsNoiseOnADevice) {
   // [/step]
   EXPECT_EQ(static_cast<int>(noise[0]), -1);
   EXPECT_EQ(static_cast<int>(noise[2 * 3072 - 1]), -1);
+}
+
+TEST(Example, KeepsARunsDataOnTheDevice) {
+  unlearn::testing::TwoTowerPairs<std::uint8_t> pairs;
+  const std::vector<unlearn::Token> words{5, 6};
+  const auto mem = unlearn::testing::small_mem();
+  std::mt19937_64 rng(1);
+  unlearn::cuda::Context context;
+  const auto device = unlearn::cuda::on(thrust::device, context);
+  unlearn::testing::TowersOnDevice model(device, unlearn::testing::TwoTowers(pairs.elements()));
+  // [run]
+  auto start = unlearn::fresh_state(pairs, words);  // as for a run on the host
+
+  unlearn::cuda::DevicePairs pairs_there(device, pairs);
+  unlearn::RunState state{.noise = unlearn::cuda::DeviceNoise(device, start.noise),
+                          .triggers = start.triggers,
+                          .scope = start.scope};
+  const auto result = mem.minimize(device, model, pairs_there, state, rng);
+  // Now start.noise has the noise, and state.triggers the triggers.
+  // [/run]
+  EXPECT_EQ(result.stop, unlearn::StopReason::round_limit);
+  EXPECT_TRUE(pairs_there.resident());
+  const auto noise = start.noise.view().flat();
+  EXPECT_TRUE(std::any_of(noise.begin(), noise.end(), [](std::int8_t n) { return n != 0; }));
 }
 
 }  // namespace

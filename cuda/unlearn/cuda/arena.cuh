@@ -38,6 +38,9 @@ class Arena {
     for (const Block& block : blocks_) allocator_.deallocate(block.memory, block.size);
   }
 
+  /// A copy of the allocator, for memory that lasts.
+  [[nodiscard]] Allocator allocator() const { return allocator_; }
+
   /// Where borrowing stands: what is borrowed later goes back to here.
   struct Mark {
     std::size_t block;

@@ -140,7 +140,7 @@ class CandidateScoring {
   /// The batch's loss as it stands. Waits for the device.
   [[nodiscard]] double loss() const {
     double value = 0;
-    copy_to_host(device_, loss_.data(), 1, &value);
+    copy_out_on(device_, loss_.data(), 1, &value);
     return value;
   }
 

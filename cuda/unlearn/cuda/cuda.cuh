@@ -12,11 +12,16 @@
 ///   info_nce.cuh           the loss with its gradients
 ///   candidate_scoring.cuh  the loss with one caption replaced, for many candidates
 ///   gather.cuh             rows of a batch; the order of its captions
+///   device_pairs.cuh       signals of a pair source, kept on the device or brought batch by batch
+///   device_noise.cuh       noise, likewise
 ///   torch.cuh              PyTorch's memory, stream and tensors; left out here
 
 #include "unlearn/cuda/arena.cuh"
+#include "unlearn/cuda/buffer.cuh"
 #include "unlearn/cuda/candidate_scoring.cuh"
 #include "unlearn/cuda/device.cuh"
+#include "unlearn/cuda/device_noise.cuh"
+#include "unlearn/cuda/device_pairs.cuh"
 #include "unlearn/cuda/finite.cuh"
 #include "unlearn/cuda/gather.cuh"
 #include "unlearn/cuda/hotflip.cuh"

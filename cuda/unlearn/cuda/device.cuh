@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -137,6 +138,8 @@ struct Device {
   ThrustPolicy thrust;  ///< stream and allocator: thrust::cuda::par_nosync(alloc).on(stream)
   Context<Allocator>* context;  ///< of the policy's stream
 
+  /// Where its memory comes from.
+  using allocator_type = Allocator;
   /// Whether it runs on CUDA.
   static constexpr bool on_cuda = detail::runs_on_cuda<ThrustPolicy>;
 };
@@ -148,63 +151,74 @@ template <class ThrustPolicy, class Allocator>
   return {.thrust = policy, .context = &context};
 }
 
+/// Half of the memory that the device has free; all there could be on a system of the host.
+template <class P, class A>
+[[nodiscard]] std::size_t half_of_free_memory(const Device<P, A>& /*device*/) {
+  if constexpr (Device<P, A>::on_cuda) {
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    std::size_t free = 0;
+    std::size_t total = 0;
+    detail::check(cudaMemGetInfo(&free, &total), "memory of the device");
+    return free / 2;
+#endif
+  }
+  return std::numeric_limits<std::size_t>::max();
+}
+
 /// Room for `count` numbers in the device's memory, until it leaves its scope.
 template <class T, class P, class A>
 [[nodiscard]] Scratch<T, Arena<A>> scratch_on(const Device<P, A>& device, std::size_t count) {
   return {device.context->arena(), count};
 }
 
-/// Copies within the device's memory.
-template <class P, class A, class T>
-void copy_on([[maybe_unused]] const Device<P, A>& device, const T* from, std::size_t count, T* to) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (count == 0) return;
+namespace detail {
+
+/// Copies bytes from anywhere to anywhere, on the policy's stream. Does not wait.
+template <class P, class A>
+void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, std::size_t bytes,
+                void* to) {
+  if (bytes == 0) return;
   if constexpr (Device<P, A>::on_cuda) {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    detail::check(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToDevice,
-                                  detail::stream_of(device.thrust)),
-                  "copy within the device");
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(device.thrust)), "copy");
 #endif
   } else {
-    std::memcpy(to, from, count * sizeof(T));
+    std::memcpy(to, from, bytes);
   }
 }
 
-/// Copies from the host's memory to the device's. The host's may be changed when it returns.
-template <class P, class A, class T>
-void copy_to_device([[maybe_unused]] const Device<P, A>& device, const T* host, std::size_t count,
-                    T* to) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (count == 0) return;
-  if constexpr (Device<P, A>::on_cuda) {
+/// Waits for the policy's stream.
+template <class P, class A>
+void wait([[maybe_unused]] const Device<P, A>& device) {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    const cudaStream_t stream = detail::stream_of(device.thrust);
-    detail::check(cudaMemcpyAsync(to, host, count * sizeof(T), cudaMemcpyHostToDevice, stream),
-                  "copy to the device");
-    // Pinned memory would still be read when the call returns.
-    detail::check(cudaStreamSynchronize(stream), "copy to the device");
-#endif
-  } else {
-    std::memcpy(to, host, count * sizeof(T));
+  if constexpr (Device<P, A>::on_cuda) {
+    check(cudaStreamSynchronize(stream_of(device.thrust)), "work on the device");
   }
+#endif
+}
+
+}  // namespace detail
+
+/// Copies within the device's memory. Does not wait.
+template <class P, class A, class T>
+void copy_on(const Device<P, A>& device, const T* from, std::size_t count, T* to) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  detail::copy_bytes(device, from, count * sizeof(T), to);
+}
+
+/// Copies from the host's memory to the device's, and waits for the stream: pinned memory would
+/// still be read otherwise.
+template <class P, class A, class T>
+void copy_in_on(const Device<P, A>& device, const T* host, std::size_t count, T* to) {
+  copy_on(device, host, count, to);
+  detail::wait(device);
 }
 
 /// Copies from the device's memory to the host's, and waits for the stream.
 template <class P, class A, class T>
-void copy_to_host([[maybe_unused]] const Device<P, A>& device, const T* from, std::size_t count,
-                  T* host) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (count == 0) return;
-  if constexpr (Device<P, A>::on_cuda) {
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    const cudaStream_t stream = detail::stream_of(device.thrust);
-    detail::check(cudaMemcpyAsync(host, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream),
-                  "copy to the host");
-    detail::check(cudaStreamSynchronize(stream), "copy to the host");
-#endif
-  } else {
-    std::memcpy(host, from, count * sizeof(T));
-  }
+void copy_out_on(const Device<P, A>& device, const T* from, std::size_t count, T* host) {
+  copy_on(device, from, count, host);
+  detail::wait(device);
 }
 
 }  // namespace unlearn::cuda

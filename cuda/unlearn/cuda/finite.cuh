@@ -50,18 +50,25 @@ struct FindNotFinite {
   }
 };
 
-struct SetTo {
-  int* number;
-  int value;
-  UNLEARN_HOST_DEVICE void operator()(std::size_t) const { *number = value; }
-};
+/// *number ← 0, without a kernel.
+template <class P, class A>
+void set_to_zero([[maybe_unused]] const Device<P, A>& device, int* number) {
+  if constexpr (Device<P, A>::on_cuda) {
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    check(cudaMemsetAsync(number, 0, sizeof *number, stream_of(device.thrust)), "memory set to 0");
+#endif
+  } else {
+    *number = 0;
+  }
+}
 
 }  // namespace detail
 
-/// *found ← 1 when a number is NaN or infinite, else 0; both lie in the device's memory. One pass.
+/// *found ← 1 when a number is NaN or infinite, else 0; both lie in the device's memory. One
+/// kernel. Does not wait.
 template <class P, class A, std::floating_point T>
 void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t count, int* found) {
-  detail::for_each_index(device, 1, detail::SetTo{.number = found, .value = 0});
+  detail::set_to_zero(device, found);
   constexpr std::size_t most_pieces = std::size_t{1} << 19U;
   const std::size_t pieces = std::min(count, most_pieces);
   detail::for_each_index(device, pieces,
@@ -75,7 +82,7 @@ template <class P, class A, std::floating_point T>
   const auto found = scratch_on<int>(device, 1);
   find_not_finite(device, numbers, count, found.data());
   int answer = 0;
-  copy_to_host(device, found.data(), 1, &answer);
+  copy_out_on(device, found.data(), 1, &answer);
   return answer == 0;
 }
 

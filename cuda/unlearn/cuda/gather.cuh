@@ -64,6 +64,25 @@ void move_rows(const Device<P, A>& device, View<const T, 2> from, View<const Ind
   }
 }
 
+/// sums[g, c] for one g and c.
+struct SumRows {
+  const float* rows;
+  const Index* members;
+  const Index* first;
+  float* sums;
+  std::size_t columns;
+
+  UNLEARN_HOST_DEVICE void operator()(std::size_t at) const {
+    const std::size_t group = at / columns;
+    const std::size_t column = at % columns;
+    float sum = 0;
+    for (Index k = first[group]; k < first[group + 1]; ++k) {
+      sum += rows[std::size_t{members[k]} * columns + column];
+    }
+    sums[at] = sum;
+  }
+};
+
 /// A permutation of [0, count) that is computed place by place: a Feistel network over the next
 /// power of 4, walked until it lands within (Black and Rogaway, "Ciphers with Arbitrary Finite
 /// Domains", CT-RSA 2002).
@@ -125,6 +144,30 @@ template <class P, class A, class T>
 void gather_rows(const Device<P, A>& device, View<const std::type_identity_t<T>, 2> from,
                  View<const Index, 1> indices, View<T, 2> to) {
   detail::move_rows<false, P, A, T>(device, from, indices, to);
+}
+
+/// The same for MultiStepMinimizer.
+template <class P, class A, class T>
+void gather_rows_on(const Device<P, A>& device, View<const T, 2> from, View<const Index, 1> indices,
+                    View<T, 2> to) {
+  gather_rows(device, from, indices, to);
+}
+
+/// sums[g] ← Σ rows[members[k]] for k from first[g] up to first[g + 1], in this order; all in the
+/// device's memory, indices within `rows`.
+/// @param sums [groups, columns]; `first` has groups + 1 numbers
+/// @throws InvalidArgument when the shapes disagree
+template <class P, class A>
+void sum_rows_on(const Device<P, A>& device, View<const float, 2> rows,
+                 View<const Index, 1> members, View<const Index, 1> first, View<float, 2> sums) {
+  unlearn::detail::require_size("columns of the sums", rows.extent(1), sums.extent(1));
+  unlearn::detail::require_size("borders of groups", sums.extent(0) + 1, first.size());
+  detail::for_each_index(device, sums.size(),
+                         detail::SumRows{.rows = rows.data(),
+                                         .members = members.data(),
+                                         .first = first.data(),
+                                         .sums = sums.data(),
+                                         .columns = sums.extent(1)});
 }
 
 /// to[indices[i]] ← from[i], row by row; no index twice.

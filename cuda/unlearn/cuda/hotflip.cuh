@@ -92,13 +92,13 @@ void rank_tokens_on(const Device<P, A>& device, View<const float, 2> gradients,
   const auto allowed = scratch_on<std::uint64_t>(device, words.size());
   const auto best = scratch_on<Token>(device, tokens.size());
   const auto best_scores = scratch_on<float>(device, scores.size());
-  copy_to_device(device, words.data(), words.size(), allowed.data());
+  copy_in_on(device, words.data(), words.size(), allowed.data());
   rank_tokens(device, gradients, embeddings,
               View<const std::uint64_t, 1>(allowed.data(), words.extents()),
               View<Token, 2>(best.data(), tokens.extents()),
               View<float, 2>(best_scores.data(), scores.extents()));
-  copy_to_host(device, best.data(), tokens.size(), tokens.data());
-  copy_to_host(device, best_scores.data(), scores.size(), scores.data());
+  copy_out_on(device, best.data(), tokens.size(), tokens.data());
+  copy_out_on(device, best_scores.data(), scores.size(), scores.data());
 }
 
 }  // namespace unlearn::cuda

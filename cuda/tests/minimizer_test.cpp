@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run whose signals and noise lie on the device comes to the host's bytes.
+#include "unlearn/mem/multi_step_minimizer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "mem/example_run.hpp"
+#include "mem/two_tower.hpp"
+#include "on_device.hpp"
+#include "temporary_directory.hpp"
+#include "towers_on_device.hpp"
+#include "unlearn/cuda/cuda.cuh"
+#include "unlearn/mem/checkpoint.hpp"
+#include "unlearn/mem/fresh_state.hpp"
+#include "unlearn/noise/mapped_noise.hpp"
+
+namespace {
+
+using unlearn::checkpoint_to;
+using unlearn::DeviceNoiseStore;
+using unlearn::Flow;
+using unlearn::GroupMap;
+using unlearn::Index;
+using unlearn::MappedNoise;
+using unlearn::MemoryNoise;
+using unlearn::PairSource;
+using unlearn::RoundEnd;
+using unlearn::RunState;
+using unlearn::Scope;
+using unlearn::StopReason;
+using unlearn::cuda::DeviceNoise;
+using unlearn::cuda::DevicePairs;
+using unlearn::testing::AtSafePoints;
+using unlearn::testing::BothSamples;
+using unlearn::testing::RunRng;
+using unlearn::testing::small_mem;
+using unlearn::testing::TemporaryDirectory;
+using unlearn::testing::text_of;
+using unlearn::testing::TowersOnDevice;
+using unlearn::testing::two_words;
+using unlearn::testing::TwoTowerPairs;
+using unlearn::testing::TwoTowers;
+
+enum class Sharing { per_signal, per_class, universal };
+enum class Place { resident, streamed };
+
+constexpr std::size_t all_of_it = 1U << 20U;
+constexpr std::size_t nothing = 0;
+
+std::size_t room(Place place) { return place == Place::resident ? all_of_it : nothing; }
+
+/// Three captions a signal, epochs that end in the middle of a round, stages of several batches.
+template <class Sample>
+class MinimizerOnDevice : public unlearn::testing::OnDevice {
+ protected:
+  using Pairs = TwoTowerPairs<Sample>;
+  using HostNoise = MemoryNoise<unlearn::noise_of_t<Pairs>>;
+  using HostState = RunState<HostNoise>;
+
+  static Pairs pairs() { return Pairs({.signals = 5, .captions = 3, .elements = 4}); }
+
+  static Scope scope(Sharing sharing) {
+    if (sharing == Sharing::per_signal) return Scope::of(pairs_);
+    if (sharing == Sharing::universal) {
+      return {.noise = GroupMap::universal(15), .triggers = GroupMap::universal(15)};
+    }
+    const GroupMap classes =
+        GroupMap::by_label(std::vector<Index>{0, 1, 2, 2, 1, 0, 0, 0, 1, 2, 1, 2, 0, 1, 2});
+    return {.noise = classes, .triggers = classes};
+  }
+
+  static std::string on_the_host(Sharing sharing) {
+    HostState state = unlearn::fresh_state(pairs_, two_words, scope(sharing));
+    TwoTowers towers(pairs_.elements());
+    RunRng rng(11);
+    (void)small_mem().minimize(towers, pairs_, state, rng);
+    return text_of(state, rng, towers);
+  }
+
+  /// A state like `fresh`, with its noise on the device.
+  template <class Home>
+  auto moved(HostState fresh, Home& home, Place place) {
+    using Noise = DeviceNoise<Home, decltype(device())>;
+    return RunState<Noise>{.noise = Noise(device(), home, room(place)),
+                           .triggers = std::move(fresh.triggers),
+                           .scope = std::move(fresh.scope)};
+  }
+
+  /// What a state is at home.
+  template <class State>
+  static std::string at_home(const State& state, const RunRng& rng, const auto& model) {
+    HostNoise noise(state.noise.groups(), state.noise.elements());
+    for (Index group = 0; group < state.noise.groups(); ++group) {
+      std::vector<typename HostNoise::value_type> row(state.noise.elements());
+      const std::span<const Index> one(&group, 1);
+      const unlearn::View<typename HostNoise::value_type, 2> view(row, {1, row.size()});
+      state.noise.home().load(one, view);
+      noise.store(one, view);
+    }
+    return text_of(HostState{.noise = std::move(noise),
+                             .triggers = state.triggers,
+                             .scope = state.scope,
+                             .progress = state.progress},
+                   rng, model);
+  }
+
+  static inline Pairs pairs_ = pairs();
+};
+TYPED_TEST_SUITE(MinimizerOnDevice, BothSamples);
+
+TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
+  for (const Sharing sharing : {Sharing::per_signal, Sharing::per_class, Sharing::universal}) {
+    const std::string expected = this->on_the_host(sharing);
+    for (const Place place : {Place::resident, Place::streamed}) {
+      auto fresh = unlearn::fresh_state(this->pairs_, two_words, this->scope(sharing));
+      auto home = fresh.noise;
+      auto state = this->moved(std::move(fresh), home, place);
+      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      EXPECT_EQ(pairs.resident(), place == Place::resident);
+      EXPECT_EQ(state.noise.resident(), place == Place::resident);
+      TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
+      RunRng rng(11);
+
+      const auto result = small_mem().minimize(this->device(), model, pairs, state, rng);
+
+      EXPECT_EQ(result.stop, StopReason::round_limit);
+      EXPECT_EQ(this->at_home(state, rng, model), expected)
+          << "sharing " << static_cast<int>(sharing) << ", place " << static_cast<int>(place);
+      EXPECT_EQ(state.noise.away_bytes(), 0U);
+    }
+  }
+}
+
+TYPED_TEST(MinimizerOnDevice, GoesOnFromACheckpointToTheSameBytes) {
+  const std::string expected = this->on_the_host(Sharing::per_signal);
+  for (const Place place : {Place::resident, Place::streamed}) {
+    const TemporaryDirectory directory;
+    const std::string file = directory.path() + "/noise.npy";
+    const auto lap = [&](int points) {
+      using Home = MappedNoise<unlearn::noise_of_t<TwoTowerPairs<TypeParam>>>;
+      auto fresh = unlearn::fresh_state(this->pairs_, two_words);
+      auto home = std::filesystem::exists(file)
+                      ? Home::open(file)
+                      : Home::create(file, fresh.noise.groups(), fresh.noise.elements());
+      auto state = this->moved(std::move(fresh), home, place);
+      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
+      RunRng rng(11);
+      auto checkpoint =
+          checkpoint_to(directory.path() + "/run", {.every = std::chrono::seconds(0)});
+      checkpoint.restore(state, rng, model);
+      auto stopper =
+          AtSafePoints{[&](const auto&) { return --points == 0 ? Flow::stop : Flow::proceed; }};
+      const auto result =
+          small_mem().minimize(this->device(), model, pairs, state, rng, checkpoint, stopper);
+      return std::pair(result.stop, this->at_home(state, rng, model));
+    };
+    int laps = 1;
+    auto [stop, end] = lap(4);
+    for (; stop == StopReason::stopped_by_observer; ++laps) std::tie(stop, end) = lap(4);
+    EXPECT_GT(laps, 4);
+    EXPECT_EQ(stop, StopReason::round_limit);
+    EXPECT_EQ(end, expected) << "place " << static_cast<int>(place);
+  }
+}
+
+TYPED_TEST(MinimizerOnDevice, AllocatesNothingOnceARoundIsOver) {
+  for (const Sharing sharing : {Sharing::per_signal, Sharing::per_class}) {
+    for (const Place place : {Place::resident, Place::streamed}) {
+      auto fresh = unlearn::fresh_state(this->pairs_, two_words, this->scope(sharing));
+      auto home = fresh.noise;
+      auto state = this->moved(std::move(fresh), home, place);
+      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
+      RunRng rng(11);
+      std::vector<std::size_t> after_round;
+      const auto count = [&](const RoundEnd&) { after_round.push_back(this->allocations_); };
+      (void)small_mem().minimize(this->device(), model, pairs, state, rng, count);
+      ASSERT_EQ(after_round.size(), 3U);
+      EXPECT_GT(after_round[0], 0U);
+      EXPECT_EQ(after_round[2], after_round[0]);
+    }
+  }
+}
+
+}  // namespace
