@@ -36,6 +36,7 @@
 #include "clip/picture_pairs.hpp"
 #include "clip/training.hpp"
 #include "clip/word_tokenizer.hpp"
+#include "plain_clip.hpp"
 #include "summary.hpp"
 #include "unlearn/unlearn.hpp"
 
@@ -44,6 +45,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace clip = unlearn::clip;
 using unlearn::as_tensor, unlearn::Index, unlearn::Token, unlearn::View;
+using unlearn_bench::plain_loss;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch = 128;
@@ -120,16 +122,6 @@ struct Task {
   }
 };
 
-/// CLIP's loss in LibTorch operations.
-at::Tensor plain_loss(clip::Clip& model, const at::Tensor& images, const at::Tensor& texts) {
-  const at::Tensor a = images / images.norm(2, 1, true);
-  const at::Tensor b = texts / texts.norm(2, 1, true);
-  const at::Tensor logits = model->logit_scale.exp() * a.mm(b.t());
-  const at::Tensor diagonal = at::arange(logits.size(0), at::kLong);
-  return (at::cross_entropy_loss(logits, diagonal) + at::cross_entropy_loss(logits.t(), diagonal)) /
-         2;
-}
-
 /// The reference procedure, one LibTorch operation per statement: float noise in normalised space,
 /// texts at length 77, every candidate a pass of both towers for the whole batch, no early stop.
 class Reference {
@@ -167,7 +159,9 @@ class Reference {
         row[static_cast<std::int64_t>(i + trigger_length)] = static_cast<std::int64_t>(caption[i]);
       }
     }
-    special_from_ = task.config.vocab_size - 3;
+    search_ = {.trigger_length = trigger_length,
+               .candidates = candidates,
+               .first_special = task.config.vocab_size - 3};
   }
 
   void round() {
@@ -219,35 +213,8 @@ class Reference {
   }
 
   void search(std::int64_t first) {
-    const at::Tensor pictures = perturbed(first);
-    at::Tensor texts = texts_.narrow(0, first, stride).clone();
-    const at::Tensor embedded = model_->token_embedding(texts).detach().requires_grad_();
-    const at::Tensor rows_of_texts = model_->encode_embedded(embedded, texts.argmax(1));
-    const at::Tensor loss = plain_loss(model_, model_->encode_images(pictures), rows_of_texts);
-    const at::Tensor gradient = torch::autograd::grad({loss}, {embedded})[0];
-    const torch::NoGradGuard no_gradient;
-    const auto loss_of = [&](const at::Tensor& tokens) {
-      return plain_loss(model_, model_->encode_images(pictures), model_->encode_texts(tokens))
-          .item<double>();
-    };
-    double best = loss_of(texts);
-    for (std::int64_t j = 1; j <= static_cast<std::int64_t>(trigger_length); ++j) {
-      at::Tensor scores = gradient.select(1, j).matmul(model_->token_embedding->weight.t());
-      scores.narrow(1, special_from_, 3).fill_(std::numeric_limits<float>::infinity());
-      const at::Tensor proposed = std::get<1>(scores.topk(candidates, -1, false));
-      at::Tensor kept = texts;
-      for (std::int64_t rank = 0; rank < candidates; ++rank) {
-        at::Tensor changed = texts.clone();
-        changed.select(1, j).copy_(proposed.select(1, rank));
-        const double with = loss_of(changed);
-        if (with < best) {
-          best = with;
-          kept = changed;
-        }
-      }
-      texts = kept;
-    }
-    texts_.narrow(0, first, stride).copy_(texts);
+    const at::Tensor texts = texts_.narrow(0, first, stride);
+    texts.copy_(search_(model_, perturbed(first), texts.clone()).texts);
   }
 
   void descend(std::int64_t first) {
@@ -282,7 +249,7 @@ class Reference {
   at::Tensor pictures_;
   at::Tensor noise_;
   at::Tensor texts_;
-  std::int64_t special_from_ = 0;
+  unlearn_bench::PlainSearch search_;
 };
 
 /// The model that both procedures begin with, and are given a copy of each.

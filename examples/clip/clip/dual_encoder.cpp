@@ -305,7 +305,7 @@ void DualEncoder::picture_gradient(std::size_t count, PicturesAt pictures, PullT
   detail::require_size("rows of a picture gradient", count, gradient.extent(0));
   require_elements(gradient.extent(1));
   const std::int64_t side = model_->config().image_resolution;
-  const at::Tensor out = as_tensor(gradient).view({-1, side, side, 3});
+  const at::Tensor out = as_tensor(gradient, home_of_signals()).view({-1, side, side, 3});
   const auto backward = [&](std::size_t first, std::size_t size, PullTensor pull_of) {
     const at::AutoGradMode with_gradient(true);
     const at::Tensor x = pictures(first, size).requires_grad_();
@@ -369,11 +369,20 @@ View<const float, 2> DualEncoder::token_embeddings() {
 
 void DualEncoder::forget_table() {
   screen_.reset();
+#ifdef UNLEARN_CLIP_CUDA
+  ranker_.reset();
+#endif
   table_.reset();
 }
 
 void DualEncoder::rank_tokens(View<const float, 2> gradients, const TokenFilter& filter,
                               View<Token, 2> tokens, View<float, 2> scores) {
+#ifdef UNLEARN_CLIP_CUDA
+  if (options_.device.is_cuda()) {
+    if (!ranker_) ranker_.emplace(model_->token_embedding->weight.detach().contiguous());
+    return ranker_->rank_tokens(gradients, filter, tokens, scores);
+  }
+#endif
   const View<const float, 2> table = token_embeddings();
   if (TokenScreen::available() && TokenScreen::takes(table)) {
     if (!screen_) screen_.emplace(table);

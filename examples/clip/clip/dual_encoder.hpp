@@ -23,6 +23,10 @@
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 
+#ifdef UNLEARN_CLIP_CUDA
+#include "cuda/gpu_token_ranker.hpp"
+#endif
+
 namespace unlearn::clip {
 
 /// How pictures are normalised, channel by channel: (x − mean) / deviation, x in [0, 1].
@@ -43,7 +47,10 @@ enum class Precision : std::uint8_t {
 
 /// How a DualEncoder works.
 struct DualEncoderOptions {
-  at::Device device = at::kCPU;             ///< where model and batches live
+  at::Device device = at::kCPU;  ///< where model and batches live
+  /// Whether the views of signals, and of their gradient, refer to the device's memory, as those of
+  /// a run with a policy of unlearn::cuda do; on PyTorch's current stream.
+  bool signals_on_device = false;
   Precision precision = Precision::single;  ///< of encoding and of both gradients
   PixelStatistics pixels = clip_pixels;     ///< normalisation
   AdamWSettings optimizer{};                ///< of `fit`
@@ -117,7 +124,8 @@ class DualEncoder {
   /// [V, W]; valid until the next `fit` or `load`.
   [[nodiscard]] View<const float, 2> token_embeddings();
 
-  /// See TokenRanker: by a TokenScreen where the processor has one, else by the library's product.
+  /// See TokenRanker: on a GPU in builds with UNLEARN_CUDA; else by a TokenScreen where the
+  /// processor has one, and by the library's product where not.
   /// The screen is made at the first call after a `fit` or `load`.
   void rank_tokens(View<const float, 2> gradients, const TokenFilter& filter, View<Token, 2> tokens,
                    View<float, 2> scores);
@@ -169,13 +177,17 @@ class DualEncoder {
       unlearn::detail::require_size("rows of the noise", pictures.size(), pictures.noise.extent(0));
       require_elements(pictures.noise.extent(1));
     }
-    return {.clean = to_device(as_tensor(pictures.clean.slice(first, count))),
+    const at::Device from = home_of_signals();
+    return {.clean = to_device(as_tensor(pictures.clean.slice(first, count), from)),
             .noise = pictures.noise.empty()
                          ? at::Tensor()
-                         : to_device(as_tensor(pictures.noise.slice(first, count))),
+                         : to_device(as_tensor(pictures.noise.slice(first, count), from)),
             .unit = pictures.unit};
   }
 
+  [[nodiscard]] at::Device home_of_signals() const {
+    return options_.signals_on_device ? options_.device : at::Device(at::kCPU);
+  }
   void require_elements(std::size_t elements) const;
   [[nodiscard]] at::Tensor to_device(const at::Tensor& tensor) const;
   [[nodiscard]] at::Tensor normalised(const Pixels& pixels) const;
@@ -199,6 +211,9 @@ class DualEncoder {
   at::Tensor shift_;  // [3]
   at::Tensor table_;  // the token embeddings on the CPU, where the model is elsewhere
   std::optional<TokenScreen> screen_;  // of table_
+#ifdef UNLEARN_CLIP_CUDA
+  std::optional<GpuTokenRanker> ranker_;  // of the model's own table
+#endif
   std::size_t pictures_per_pass_;
   std::size_t pictures_per_gradient_;
   std::size_t tokens_per_pass_;

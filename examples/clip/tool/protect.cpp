@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <numeric>
@@ -39,8 +38,10 @@
 #include "count_line.hpp"
 #include "model_options.hpp"
 #include "output_folder.hpp"
+#include "protection_run.hpp"
 #include "running_options.hpp"
 #include "stop_signals.hpp"
+#include "surrogate_turnover.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/detail/atomic_file.hpp"
 #include "unlearn/mem/checkpoint.hpp"
@@ -265,25 +266,22 @@ RunResult to_the_end(const Run& run, const std::string& what) {
   return result;
 }
 
-/// Where a surrogate has lasted its rounds, another begins, with other initial weights: the
-/// expectation over f of Eq. 4, one draw after another. Noise and triggers go on.
-class SurrogateTurnover {
- public:
-  /// @param renew renew(number) gives the surrogate of that number the encoder's place; 0 is the
-  /// first
-  SurrogateTurnover(std::uint32_t rounds, std::function<void(std::uint32_t)> renew)
-      : rounds_(rounds), renew_(std::move(renew)) {}
+/// Whether a run on `device` keeps its pictures and noise there.
+bool signals_on([[maybe_unused]] const std::string& device) {
+#ifdef UNLEARN_CLIP_CUDA
+  return device == "cuda";
+#else
+  return false;  // each batch moves there
+#endif
+}
 
-  void operator()(const RoundEnd& end) const {
-    const std::uint32_t complete = end.losses.round + 1;
-    if (rounds_ == 0 || complete == end.rounds || complete % rounds_ != 0) return;
-    renew_(complete / rounds_);
-  }
-
- private:
-  std::uint32_t rounds_;
-  std::function<void(std::uint32_t)> renew_;
-};
+RunResult minimize(const MultiStepMinimizer<>& mem, const ProtectionRun& run) {
+#ifdef UNLEARN_CLIP_CUDA
+  if (run.signals_on_gpu) return minimize_on_gpu(mem, run);
+#endif
+  return mem.minimize(run.model, run.pairs, run.state, run.rng, run.turnover, run.bar,
+                      run.checkpoint, run.signals);
+}
 
 /// Gives `encoder` the weights of `model`, and an optimiser that has made no step.
 void begin_anew(clip::DualEncoder& encoder, const clip::Clip& model) {
@@ -536,6 +534,7 @@ void protect(const ProtectOptions& given) {
   }
 
   clip::DualEncoderOptions encoding{.device = at::Device(options.running.device),
+                                    .signals_on_device = signals_on(options.running.device),
                                     .precision = precision};
   encoding.optimizer.learning_rate = {.rate = options.learning_rate};
   clip::DualEncoder encoder(model, encoding);
@@ -554,11 +553,19 @@ void protect(const ProtectOptions& given) {
   const SurrogateTurnover turnover(options.surrogate_rounds, [&](std::uint32_t number) {
     begin_anew(encoder, surrogate(number));
   });
+  auto shown = progress_bar(bar(options));
   const Stopwatch minimizing;
   const RunResult result = to_the_end(
       [&](const StopSignals& signals) {
-        return run.minimize(timed, pairs, state, rng, turnover, progress_bar(bar(options)),
-                            checkpoint, signals);
+        return minimize(run, {.model = timed,
+                              .signals_on_gpu = encoding.signals_on_device,
+                              .pairs = pairs,
+                              .state = state,
+                              .rng = rng,
+                              .turnover = turnover,
+                              .bar = shown,
+                              .checkpoint = checkpoint,
+                              .signals = signals});
       },
       "protection");
   seconds["minimizing"] = minimizing.seconds();

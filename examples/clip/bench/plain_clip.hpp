@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/utils.h>
+
+#include <cstdint>
+#include <limits>
+#include <tuple>
+
+#include "clip/model.hpp"
+
+/// @file
+/// What a user of LibTorch would otherwise write, one operation per statement.
+
+namespace unlearn_bench {
+
+/// CLIP's loss.
+inline at::Tensor plain_loss(unlearn::clip::Clip& model, const at::Tensor& images,
+                             const at::Tensor& texts) {
+  const at::Tensor a = images / images.norm(2, 1, true);
+  const at::Tensor b = texts / texts.norm(2, 1, true);
+  const at::Tensor logits = model->logit_scale.exp() * a.mm(b.t());
+  const at::Tensor diagonal = at::arange(logits.size(0), logits.options().dtype(at::kLong));
+  return (at::cross_entropy_loss(logits, diagonal) + at::cross_entropy_loss(logits.t(), diagonal)) /
+         2;
+}
+
+/// The reference implementation's search: each candidate of each position goes through both towers
+/// at full length, for the whole batch at once, and is kept if the batch's loss falls.
+struct PlainSearch {
+  std::int64_t trigger_length = 3;  ///< positions, from the second token on
+  std::int64_t candidates = 16;
+  std::int64_t first_special = 0;  ///< tokens that triggers may not have: this one and what follows
+
+  /// What a search ends at.
+  struct Found {
+    at::Tensor texts;  ///< [B, L]
+    double loss;
+  };
+
+  /// @param pictures [B, 3, S, S] normalised
+  /// @param texts    [B, L]
+  [[nodiscard]] Found operator()(unlearn::clip::Clip& model, const at::Tensor& pictures,
+                                 at::Tensor texts) const {
+    const at::Tensor embedded = model->token_embedding(texts).detach().requires_grad_();
+    const at::Tensor gradient = [&] {
+      const at::AutoGradMode with_gradient(true);
+      const at::Tensor rows = model->encode_embedded(embedded, texts.argmax(1));
+      const at::Tensor loss = plain_loss(model, model->encode_images(pictures), rows);
+      return torch::autograd::grad({loss}, {embedded})[0];
+    }();
+    const torch::NoGradGuard no_gradient;
+    const auto loss_of = [&](const at::Tensor& tokens) {
+      return plain_loss(model, model->encode_images(pictures), model->encode_texts(tokens))
+          .item<double>();
+    };
+    double best = loss_of(texts);
+    for (std::int64_t position = 1; position <= trigger_length; ++position) {
+      at::Tensor scores = gradient.select(1, position).matmul(model->token_embedding->weight.t());
+      scores.slice(1, first_special).fill_(std::numeric_limits<float>::infinity());
+      const at::Tensor proposed = std::get<1>(scores.topk(candidates, -1, false));
+      at::Tensor kept = texts;
+      for (std::int64_t rank = 0; rank < candidates; ++rank) {
+        at::Tensor changed = texts.clone();
+        changed.select(1, position).copy_(proposed.select(1, rank));
+        const double loss = loss_of(changed);
+        if (loss < best) {
+          best = loss;
+          kept = changed;
+        }
+      }
+      texts = kept;
+    }
+    return {.texts = texts, .loss = best};
+  }
+};
+
+}  // namespace unlearn_bench

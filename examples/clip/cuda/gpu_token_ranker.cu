@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/gpu_token_ranker.hpp"
+
+#include <utility>
+
+#include "unlearn/cuda/hotflip.cuh"
+#include "unlearn/cuda/torch.cuh"
+
+namespace unlearn::clip {
+
+struct GpuTokenRanker::Parts {
+  at::Tensor embeddings;
+  cuda::Context<cuda::TorchAllocator> context;
+};
+
+GpuTokenRanker::GpuTokenRanker(at::Tensor embeddings)
+    : parts_(std::make_unique<Parts>(std::move(embeddings))) {}
+GpuTokenRanker::GpuTokenRanker(GpuTokenRanker&& other) noexcept = default;
+GpuTokenRanker& GpuTokenRanker::operator=(GpuTokenRanker&& other) noexcept = default;
+GpuTokenRanker::~GpuTokenRanker() = default;
+
+void GpuTokenRanker::rank_tokens(View<const float, 2> gradients, const TokenFilter& filter,
+                                 View<Token, 2> tokens, View<float, 2> scores) const {
+  const auto device = cuda::on_current_stream(parts_->context);
+  const auto there = cuda::scratch_on<float>(device, gradients.size());
+  cuda::copy_in_on(device, gradients.data(), gradients.size(), there.data());
+  cuda::rank_tokens_on(device, View<const float, 2>(there.data(), gradients.extents()),
+                       cuda::device_view_of<const float, 2>(parts_->embeddings), filter, tokens,
+                       scores);
+}
+
+}  // namespace unlearn::clip
