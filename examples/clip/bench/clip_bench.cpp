@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/nn/functional/loss.h>
 #include <torch/utils.h>
@@ -66,7 +67,7 @@ void noise_gradient(benchmark::State& state) {
   ours();
   const at::Tensor x = plain.pictures.clone().requires_grad_();
   const at::Tensor expected = [&] {
-    const at::AutoGradMode with_gradient(true);
+    const c10::AutoGradMode with_gradient(true);
     const at::Tensor loss = plain_loss(model, model->encode_images(x), text_rows);
     return torch::autograd::grad({loss}, {x})[0];
   }();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/utils.h>
 
@@ -46,7 +47,7 @@ struct PlainSearch {
                                  at::Tensor texts) const {
     const at::Tensor embedded = model->token_embedding(texts).detach().requires_grad_();
     const at::Tensor gradient = [&] {
-      const at::AutoGradMode with_gradient(true);
+      const c10::AutoGradMode with_gradient(true);
       const at::Tensor rows = model->encode_embedded(embedded, texts.argmax(1));
       const at::Tensor loss = plain_loss(model, model->encode_images(pictures), rows);
       return torch::autograd::grad({loss}, {embedded})[0];

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/generated/variable_factories.h>
 #include <torch/utils.h>
@@ -307,12 +308,12 @@ void DualEncoder::picture_gradient(std::size_t count, PicturesAt pictures, PullT
   const std::int64_t side = model_->config().image_resolution;
   const at::Tensor out = as_tensor(gradient, home_of_signals()).view({-1, side, side, 3});
   const auto backward = [&](std::size_t first, std::size_t size, PullTensor pull_of) {
-    const at::AutoGradMode with_gradient(true);
+    const c10::AutoGradMode with_gradient(true);
     const at::Tensor x = pictures(first, size).requires_grad_();
     const at::Tensor embeddings = embed_pictures(x);
     const at::Tensor by_picture =
         torch::autograd::grad({embeddings}, {x}, {pull_of(embeddings)})[0];
-    const at::NoGradGuard no_gradient;
+    const c10::NoGradGuard no_gradient;
     out.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(size))
         .copy_(by_picture.permute({0, 2, 3, 1}) * scale_);
   };
@@ -336,12 +337,12 @@ void DualEncoder::token_gradient(const TokenBatch& texts, PullTensor pull,
   const auto backward = [&](std::size_t first, std::size_t size, PullTensor pull_of) {
     const auto begin = static_cast<std::int64_t>(first);
     const auto length = static_cast<std::int64_t>(size);
-    const at::AutoGradMode with_gradient(true);
+    const c10::AutoGradMode with_gradient(true);
     const at::Tensor cut = cut_texts(tokens.narrow(0, begin, length));
     const at::Tensor embedded = model_->token_embedding(cut).detach().requires_grad_();
     const at::Tensor embeddings = embed_tokens(embedded, ClipImpl::ends_of(cut));
     at::Tensor by_token = torch::autograd::grad({embeddings}, {embedded}, {pull_of(embeddings)})[0];
-    const at::NoGradGuard no_gradient;
+    const c10::NoGradGuard no_gradient;
     const at::Tensor wanted = positions.narrow(0, begin, length);
     // Nothing behind the longest text has a say, so its gradient is zero.
     const std::int64_t behind = wanted.max().item<std::int64_t>() + 1 - cut.size(1);
@@ -421,7 +422,7 @@ at::Tensor DualEncoder::embed_texts_by_length(const TokenBatch& texts) {
 
 double DualEncoder::fit_step(const at::Tensor& pixels, const TokenBatch& texts) {
   const TrainingMode training(*model_);
-  const at::AutoGradMode with_gradient(true);
+  const c10::AutoGradMode with_gradient(true);
   const at::Tensor images = model_->encode_images(pixels);
   const at::Tensor captions = embed_texts_by_length(texts);
   const Matrix image_rows = to_matrix(images.detach());

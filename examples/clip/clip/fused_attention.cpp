@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -269,7 +270,7 @@ at::Tensor attended_in_bfloat16(const at::Tensor& queries, const at::Tensor& pac
   const std::int64_t sequences = packed.size(0);
   const std::int64_t stretches = (sequences + together - 1) / together;
   at::parallel_for(0, stretches, 1, [&](std::int64_t begin, std::int64_t end) {
-    const at::NoGradGuard no_gradient;  // it is not the thread that called
+    const c10::NoGradGuard no_gradient;  // it is not the thread that called
     for (std::int64_t stretch = begin; stretch < end; ++stretch) {
       const std::int64_t first = stretch * together;
       const std::int64_t count = std::min(together, sequences - first);

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -127,7 +128,7 @@ bool TokenScreen::takes(View<const float, 2> embeddings) {
 TokenScreen::TokenScreen(View<const float, 2> embeddings) : embeddings_(embeddings) {
   unlearn::detail::require(takes(embeddings), "token embeddings to be screened",
                            "at least 2048 of at least 8 numbers", embeddings.extent(0));
-  const at::NoGradGuard no_gradient;
+  const c10::NoGradGuard no_gradient;
   const at::Tensor rows = as_tensor(embeddings);
   rounded_ = rows.to(at::kBFloat16);
   const std::size_t vocabulary = embeddings.extent(0);
@@ -162,7 +163,7 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
   unlearn::detail::require_size("rows of scores", rows, scores.extent(0));
   unlearn::detail::require_size("columns of scores", depth, scores.extent(1));
   if (rows == 0 || depth == 0) return;
-  const at::NoGradGuard no_gradient;
+  const c10::NoGradGuard no_gradient;
 
   const at::Tensor factors = as_tensor(gradients);
   const at::Tensor rounded = factors.to(at::kBFloat16);

@@ -2,6 +2,7 @@
 #include "clip/residual_stream.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
@@ -36,7 +37,7 @@ class Branches : public ::testing::Test {
 
 TEST_F(Branches, AreAddedAndNormedAsByTensors) {
   for (const bool with_gradient : {true, false}) {
-    const at::AutoGradMode mode(with_gradient);
+    const c10::AutoGradMode mode(with_gradient);
     const at::Tensor first = norm_(x_);
     const at::Tensor expected = sum();
     const at::Tensor expected_norm = norm_(expected);
