@@ -218,18 +218,21 @@ void bench_info_nce() {
   report("gpu.info_nce.microseconds", 1e6 * device_seconds(stream(), 100, loss));
 }
 
-/// Kernels that a step of the noise starts outside of the model, as a captured graph counts them.
+/// Kernels that a step of the noise starts outside of the model, where each signal has a noise of
+/// its own, as a captured graph counts them. Memory that is set or copied is no kernel.
 void count_launches() {
   const Extents extents{128, 3 * 224 * 224};
   const std::size_t count = extents[0] * extents[1];
   thrust::device_vector<std::uint8_t> clean(count, 100);
   thrust::device_vector<std::int8_t> noise(count, 0);
+  thrust::device_vector<std::int8_t> kept(count);
   thrust::device_vector<float> gradient(count, 1);
   thrust::device_vector<int> found(1);
   const LatticeNoise set{.lattice = {}, .clean = {raw(clean), extents}};
   // What ProjectedSignDescent does between two evaluations, but for the answer's way to the host.
   const auto step = [&] {
     unlearn::cuda::find_not_finite(device(), raw(gradient), count, raw(found));
+    copy_on(device(), raw(noise), count, raw(kept));
     set.sign_step(device(), View<std::int8_t, 2>(raw(noise), extents),
                   View<const float, 2>(raw(gradient), extents), -1.0 / 255);
   };

@@ -373,4 +373,25 @@ TEST_F(SignStepOnDevice, DescentStopsAtAGradientThatIsNotFinite) {
   EXPECT_EQ(noise.numbers(), std::vector<std::int8_t>(10, 0));
 }
 
+TEST_F(SignStepOnDevice, DescentWithoutStepsIsNotStoppedByOldMemory) {
+  const std::array<std::size_t, 2> extents{2, 8};
+  DeviceArray<std::uint8_t> clean(std::vector<std::uint8_t>(16, 100));
+  DeviceArray<std::int8_t> noise(16);
+  {
+    // What a gradient would be borrowed from: all bits set is NaN.
+    const auto old = unlearn::cuda::scratch_on<unsigned char>(device(), 1U << 16U);
+    const std::vector<unsigned char> bits(1U << 16U, 0xFF);
+    copy_in_on(device(), bits.data(), bits.size(), old.data());
+  }
+  struct ValueAlone {
+    double operator()(View<const std::int8_t, 2>, View<float, 2>) { return 1; }
+    double operator()(View<const std::int8_t, 2>) { return 2; }
+  };
+  const auto result = unlearn::ProjectedSignDescent{.steps = 0}.optimize(
+      ValueAlone{}, noise.view(extents), LatticeNoise{.lattice = {}, .clean = clean.read(extents)},
+      device());
+  EXPECT_EQ(result.stop, unlearn::StopReason::step_limit);
+  EXPECT_EQ(result.value, 2);
+}
+
 }  // namespace

@@ -14,6 +14,7 @@
 #include <locale>
 #include <ostream>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -736,6 +737,106 @@ TEST_F(Checkpoints, OfARunWithoutTriggersHaveAnEmptyTable) {
   auto observer = checkpoint();
   EXPECT_TRUE(run.restore(observer));
   EXPECT_EQ(run.state.triggers.length(), 0U);
+}
+
+// --- Noise on a device ---------------------------------------------------------------------------
+
+/// Noise away from its home until it is brought there.
+template <class Home>
+class AwayNoise : public MemoryNoise<std::int8_t> {
+ public:
+  explicit AwayNoise(Home& home) : MemoryNoise(home.groups(), home.elements()), home_(&home) {
+    reload();
+  }
+
+  void store(std::span<const Index> groups, View<const std::int8_t, 2> noise) {
+    MemoryNoise::store(groups, noise);
+    away_.insert(groups.begin(), groups.end());
+  }
+  Home& home() { return *home_; }
+  const Home& home() const { return *home_; }
+  void bring_home() {
+    for (const Index group : away_) home_->store(std::span(&group, 1), view().slice(group, 1));
+    away_.clear();
+  }
+  [[nodiscard]] std::size_t away_bytes() const { return away_.size() * elements(); }
+  void reload() {
+    std::vector<std::int8_t> row(elements());
+    for (Index group = 0; group < groups(); ++group) {
+      const std::span<const Index> one(&group, 1);
+      home_->load(one, View<std::int8_t, 2>(row, {1, row.size()}));
+      MemoryNoise::store(one, View<const std::int8_t, 2>(row, {1, row.size()}));
+    }
+    away_.clear();
+  }
+
+ private:
+  Home* home_;
+  std::set<Index> away_;
+};
+static_assert(DeviceNoiseStore<AwayNoise<MemoryNoise<>>>);
+
+template <class Home>
+class CheckpointsOfADevice : public Checkpoints {
+ protected:
+  /// A run as ToyRun, with its noise away from home.
+  struct Away {
+    explicit Away(const std::string& directory)
+        : home(testing::toy_noise<Home>(directory)), run(AwayNoise<Home>(home)) {}
+    Home home;
+    struct Run {
+      explicit Run(AwayNoise<Home> noise) : state(testing::toy_state(std::move(noise))) {}
+      RunState<AwayNoise<Home>> state;
+      Rng rng{17};
+      ToyModel model{};
+    } run;
+
+    void batches(Checkpoint<>& checkpoint, int count) {
+      checkpoint(RunBegin{.first_round = run.state.progress.round, .rounds = 9});
+      for (int i = 0; i < count; ++i) {
+        testing::toy_batch(run.state, run.rng, run.model);
+        checkpoint(SafePoint<RunState<AwayNoise<Home>>, Rng, ToyModel>{run.state, run.rng,
+                                                                       run.model, i + 1 == count});
+      }
+    }
+    [[nodiscard]] std::vector<std::int8_t> noise() const {
+      const auto all = run.state.noise.view().flat();
+      return {all.begin(), all.end()};
+    }
+  };
+};
+using Homes = ::testing::Types<MemoryNoise<>, MappedNoise<>>;
+TYPED_TEST_SUITE(CheckpointsOfADevice, Homes);
+
+TYPED_TEST(CheckpointsOfADevice, BringItsNoiseHomeAndBack) {
+  using Run = typename TestFixture::Away;
+  std::vector<std::int8_t> expected;
+  {
+    Run away(this->directory_.path());
+    auto observer = this->checkpoint(at_the_end);
+    away.batches(observer, 16);
+    expected = away.noise();
+    EXPECT_THAT(expected, Contains(Not(0)));
+    EXPECT_EQ(away.run.state.noise.away_bytes(), 0U);
+  }
+  Run away(this->directory_.path());
+  auto observer = this->checkpoint(at_the_end);
+  ASSERT_TRUE(observer.restore(away.run.state, away.run.rng, away.run.model));
+  EXPECT_EQ(away.noise(), expected);
+}
+
+TYPED_TEST(CheckpointsOfADevice, AreWrittenWhenTooMuchIsAway) {
+  typename TestFixture::Away away(this->directory_.path());
+  auto observer = this->checkpoint({.every = hours(1'000'000), .pending_limit_bytes = 0});
+  away.batches(observer, 1);  // an optimiser step
+  (void)std::filesystem::remove(this->run_ + "/state");
+  const std::vector<std::int8_t> row(4, 1);
+  const Index group = 2;
+  away.run.state.noise.store(std::span(&group, 1), View<const std::int8_t, 2>(row, {1, 4}));
+  observer(SafePoint<RunState<AwayNoise<TypeParam>>, Rng, ToyModel>{away.run.state, away.run.rng,
+                                                                    away.run.model, false});
+  // Only noise with a journal of its own waits in memory until a checkpoint.
+  EXPECT_EQ(std::filesystem::exists(this->run_ + "/state"), JournaledNoise<TypeParam>);
 }
 
 }  // namespace

@@ -18,6 +18,10 @@
 
 #include "mem/example_run.hpp"
 #include "mem/two_tower.hpp"
+#include "unlearn/mem/group_map.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/trigger/trigger_table.hpp"
 
 namespace unlearn {
 namespace {
@@ -467,6 +471,97 @@ TEST(MultiStepMinimizer, SearchesTriggersInTheFirstRoundsOnly) {
   EXPECT_NE(after_round[2], after_round[1]);
   EXPECT_EQ(after_round[3], after_round[2]);
   EXPECT_EQ(after_round[5], after_round[2]);
+}
+
+// --- Hints ---------------------------------------------------------------------------------------
+
+/// Writes down what it is asked for, and what it is told will come.
+struct Log {
+  std::vector<std::vector<Index>> loads{};
+  std::vector<std::vector<Index>> hints{};  ///< beside each load what was told after it, or nothing
+
+  void load(std::span<const Index> names) {
+    loads.emplace_back(names.begin(), names.end());
+    hints.emplace_back();
+  }
+  void hint(std::span<const Index> names) {
+    ASSERT_TRUE(hints.back().empty()) << "told twice";
+    hints.back().assign(names.begin(), names.end());
+  }
+};
+
+struct HintedPairs : Pixels {
+  using Pixels::Pixels;
+  mutable Log log{};
+  void load_signals(std::span<const Index> indices, View<std::uint8_t, 2> out) const {
+    log.load(indices);
+    Pixels::load_signals(indices, out);
+  }
+  void prefetch(std::span<const Index> indices) { log.hint(indices); }
+};
+
+struct HintedNoise : MemoryNoise<std::int8_t> {
+  using MemoryNoise::MemoryNoise;
+  mutable Log log{};
+  void load(std::span<const Index> groups, View<std::int8_t, 2> out) const {
+    log.load(groups);
+    MemoryNoise::load(groups, out);
+  }
+  void prefetch(std::span<const Index> groups) { log.hint(groups); }
+};
+
+/// Every hint is what is loaded next. @returns how many hints there are
+std::size_t check_hints(const Log& log) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < log.loads.size(); ++i) {
+    if (log.hints[i].empty()) continue;
+    ++count;
+    EXPECT_LT(i + 1, log.loads.size()) << "nothing comes after the last one";
+    if (i + 1 < log.loads.size()) {
+      EXPECT_EQ(log.hints[i], log.loads[i + 1]) << "load " << i;
+    }
+  }
+  return count;
+}
+
+TEST(MultiStepMinimizer, TellsSourceAndStoreWhichBatchIsNext) {
+  auto mem = small_mem();
+  mem.batch_size = 2;
+  mem.rounds = 1;
+  for (const bool shared : {false, true}) {
+    HintedPairs pairs;  // six signals, a caption each
+    const Scope scope =
+        shared ? Scope{.noise = GroupMap::universal(6), .triggers = GroupMap::per_row(6)}
+               : Scope::of(pairs);
+    RunState<HintedNoise> state{.noise = HintedNoise(scope.noise.groups(), pairs.elements()),
+                                .triggers = TriggerTable(6, testing::two_words),
+                                .scope = scope};
+    TwoTowers model(pairs.elements());
+    testing::RunRng rng(3);
+    (void)mem.minimize(model, pairs, state, rng);
+    // Three steps of one epoch, three trigger batches, three noise batches: none after the last.
+    EXPECT_EQ(pairs.log.loads.size(), 9U);
+    EXPECT_EQ(check_hints(pairs.log), 6U);
+    EXPECT_EQ(state.noise.log.loads.size(), 9U);
+    // Noise that is shared changes before it is loaded again.
+    EXPECT_EQ(check_hints(state.noise.log), shared ? 4U : 6U);
+  }
+}
+
+TEST(MultiStepMinimizer, GivesTheSameBytesByEveryPolicyOfTheHosts) {
+  for (const bool shared : {false, true}) {
+    const auto run_by = [&](const auto& policy) {
+      Example<> example;
+      if (shared) {
+        example.share({.noise = GroupMap::universal(6), .triggers = GroupMap::per_row(6)});
+      }
+      (void)small_mem().minimize(policy, example.model, example.pairs, example.state, example.rng);
+      return example.everything();
+    };
+    const std::string expected = run_by(sequential);
+    EXPECT_EQ(run_by(Parallel{.threads = 1}), expected);
+    EXPECT_EQ(run_by(Parallel{.threads = 3}), expected);
+  }
 }
 
 }  // namespace

@@ -72,6 +72,36 @@ struct WithoutDiscard : MinimalJournaled {
 };
 static_assert(!JournaledNoise<WithoutDiscard>);
 
+/// The least that satisfies DeviceNoiseStore.
+struct MinimalOnDevice : MinimalStore {
+  MinimalStore& home() { return home_; }
+  const MinimalStore& home() const { return home_; }
+  void bring_home() {}
+  std::size_t away_bytes() const { return 0; }
+  void reload() {}
+
+ private:
+  MinimalStore home_;
+};
+static_assert(DeviceNoiseStore<MinimalOnDevice>);
+static_assert(!DeviceNoiseStore<MinimalStore> && !DeviceNoiseStore<MinimalJournaled>);
+
+struct WithoutReload : MinimalOnDevice {
+  void reload() = delete;
+};
+static_assert(!DeviceNoiseStore<WithoutReload>);
+
+struct WithAHomeOfOtherNumbers : MinimalOnDevice {
+  MemoryNoise<std::int8_t>& home();
+  const MemoryNoise<std::int8_t>& home() const;
+};
+static_assert(!DeviceNoiseStore<WithAHomeOfOtherNumbers>);
+
+struct WithAHomeByValue : MinimalOnDevice {
+  MinimalStore home() const;
+};
+static_assert(!DeviceNoiseStore<WithAHomeByValue>);
+
 /// One test body for every store: four groups of three elements, all zero at first.
 template <class Store>
 class NoiseStores : public ::testing::Test {

@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/cuda/arena.cuh"
+#include "unlearn/cuda/buffer.cuh"
 
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
 #include <cublas_v2.h>
@@ -63,33 +65,35 @@ void finish(const ThrustPolicy& policy) {
 
 /// cuBLAS, made at its first use. It gets its workspace from us: of its own it would allocate one
 /// within a graph that is captured.
+template <class Allocator>
 class Blas {
  public:
-  Blas() = default;
-  Blas(const Blas&) = delete;
-  Blas& operator=(const Blas&) = delete;
-  ~Blas() {
-    if (handle_ != nullptr) cublasDestroy(handle_);
-    if (workspace_ != nullptr) cudaFree(workspace_);
-  }
+  explicit Blas(Allocator allocator) : workspace_(std::move(allocator)) {}
 
   /// The handle, set to `stream`.
   [[nodiscard]] cublasHandle_t on(cudaStream_t stream) {
-    if (handle_ == nullptr) check(cublasCreate(&handle_), "cublasCreate");
-    if (workspace_ == nullptr) {
-      check(cudaMalloc(&workspace_, workspace_bytes), "workspace of cuBLAS");
+    workspace_.reserve(workspace_bytes);
+    if (handle_ == nullptr) {
+      cublasHandle_t made = nullptr;
+      check(cublasCreate(&made), "cublasCreate");
+      handle_.reset(made);
     }
-    check(cublasSetStream(handle_, stream), "cublasSetStream");
+    check(cublasSetStream(handle_.get(), stream), "cublasSetStream");
     // Setting the stream has put the default workspace back.
-    check(cublasSetWorkspace(handle_, workspace_, workspace_bytes), "cublasSetWorkspace");
-    return handle_;
+    check(cublasSetWorkspace(handle_.get(), workspace_.data(), workspace_bytes),
+          "cublasSetWorkspace");
+    return handle_.get();
   }
 
  private:
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20U;  // advised for sm_90
 
-  cublasHandle_t handle_ = nullptr;
-  void* workspace_ = nullptr;
+  struct Destroy {
+    void operator()(cublasHandle_t handle) const { cublasDestroy(handle); }
+  };
+
+  Buffer<unsigned char, Allocator> workspace_;
+  std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, Destroy> handle_;  // ends first
 };
 
 #else
@@ -97,7 +101,10 @@ class Blas {
 template <class ThrustPolicy>
 inline constexpr bool runs_on_cuda = false;
 
-struct Blas {};
+template <class Allocator>
+struct Blas {
+  explicit Blas(const Allocator& /*allocator*/) {}
+};
 
 #endif
 
@@ -113,16 +120,16 @@ template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
 class Context {
  public:
   /// @param allocator copied
-  explicit Context(Allocator allocator = {}) : arena_(std::move(allocator)) {}
+  explicit Context(Allocator allocator = {}) : arena_(allocator), blas_(std::move(allocator)) {}
 
   /// Scratch memory.
   [[nodiscard]] Arena<Allocator>& arena() { return arena_; }
   /// cuBLAS; empty on systems of the host.
-  [[nodiscard]] detail::Blas& blas() { return blas_; }
+  [[nodiscard]] detail::Blas<Allocator>& blas() { return blas_; }
 
  private:
   Arena<Allocator> arena_;
-  detail::Blas blas_;
+  detail::Blas<Allocator> blas_;
 };
 
 /// An execution policy of the library: runs an algorithm by Thrust, where and how a policy of

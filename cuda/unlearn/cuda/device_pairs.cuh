@@ -29,6 +29,8 @@ class DevicePairs {
  public:
   /// What a signal's numbers are stored as.
   using sample_type = typename Pairs::sample_type;
+  /// See PairSource.
+  static constexpr bool on_device = true;
 
   /// @param device     copied; on the stream of its context
   /// @param pairs      must outlive this

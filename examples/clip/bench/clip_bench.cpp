@@ -6,18 +6,12 @@
 #include <benchmark/benchmark.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/nn/functional/loss.h>
 #include <torch/utils.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 #include <random>
-#include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "clip/config.hpp"
@@ -34,8 +28,7 @@
 
 namespace {
 
-using unlearn::as_tensor, unlearn::Index, unlearn::Matrix, unlearn::Token, unlearn::View,
-    unlearn::view_of;
+using unlearn::as_tensor, unlearn::Matrix, unlearn::View, unlearn::view_of;
 using unlearn::clip::Clip, unlearn::clip::DualEncoder;
 using unlearn_bench::batch, unlearn_bench::DrawnPairs, unlearn_bench::plain_loss,
     unlearn_bench::PlainBatch;

@@ -371,7 +371,7 @@ View<const float, 2> DualEncoder::token_embeddings() {
 void DualEncoder::forget_table() {
   screen_.reset();
 #ifdef UNLEARN_CLIP_CUDA
-  ranker_.reset();
+  if (ranker_) ranker_->forget_table();
 #endif
   table_.reset();
 }
@@ -380,7 +380,10 @@ void DualEncoder::rank_tokens(View<const float, 2> gradients, const TokenFilter&
                               View<Token, 2> tokens, View<float, 2> scores) {
 #ifdef UNLEARN_CLIP_CUDA
   if (options_.device.is_cuda()) {
-    if (!ranker_) ranker_.emplace(model_->token_embedding->weight.detach().contiguous());
+    if (!ranker_) ranker_.emplace();
+    if (!ranker_->has_table()) {
+      ranker_->set_table(model_->token_embedding->weight.detach().contiguous());
+    }
     return ranker_->rank_tokens(gradients, filter, tokens, scores);
   }
 #endif

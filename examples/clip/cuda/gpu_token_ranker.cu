@@ -13,11 +13,16 @@ struct GpuTokenRanker::Parts {
   cuda::Context<cuda::TorchAllocator> context;
 };
 
-GpuTokenRanker::GpuTokenRanker(at::Tensor embeddings)
-    : parts_(std::make_unique<Parts>(std::move(embeddings))) {}
+GpuTokenRanker::GpuTokenRanker() : parts_(std::make_unique<Parts>()) {}
 GpuTokenRanker::GpuTokenRanker(GpuTokenRanker&& other) noexcept = default;
 GpuTokenRanker& GpuTokenRanker::operator=(GpuTokenRanker&& other) noexcept = default;
 GpuTokenRanker::~GpuTokenRanker() = default;
+
+void GpuTokenRanker::set_table(at::Tensor embeddings) {
+  parts_->embeddings = std::move(embeddings);
+}
+bool GpuTokenRanker::has_table() const { return parts_->embeddings.defined(); }
+void GpuTokenRanker::forget_table() { parts_->embeddings.reset(); }
 
 void GpuTokenRanker::rank_tokens(View<const float, 2> gradients, const TokenFilter& filter,
                                  View<Token, 2> tokens, View<float, 2> scores) const {

@@ -16,14 +16,21 @@ namespace unlearn::clip {
 /// Only in builds with UNLEARN_CUDA and a LibTorch that has CUDA.
 class GpuTokenRanker {
  public:
-  /// @param embeddings [V, E] floats on a GPU; must not change. To be used while PyTorch's current
-  ///                   stream is the one of this call.
-  explicit GpuTokenRanker(at::Tensor embeddings);
+  /// To be used while PyTorch's current stream is the one of this call.
+  GpuTokenRanker();
   GpuTokenRanker(GpuTokenRanker&& other) noexcept;
   GpuTokenRanker& operator=(GpuTokenRanker&& other) noexcept;
   GpuTokenRanker(const GpuTokenRanker&) = delete;
   GpuTokenRanker& operator=(const GpuTokenRanker&) = delete;
   ~GpuTokenRanker();
+
+  /// From now on ranks the tokens of this table.
+  /// @param embeddings [V, E] floats on a GPU, dense; must not change until the next call
+  void set_table(at::Tensor embeddings);
+  /// Whether a table was set, and not forgotten.
+  [[nodiscard]] bool has_table() const;
+  /// Forgets the table, and keeps its memory on the device for the next one's ranking.
+  void forget_table();
 
   /// See TokenRanker; all views are of the host's memory. Waits for the device.
   /// @throws InvalidArgument when E or V differ between the arguments.

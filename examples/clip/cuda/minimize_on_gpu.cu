@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <c10/cuda/CUDACachingAllocator.h>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
 #include "tool/protection_run.hpp"
 #include "unlearn/cuda/cuda.cuh"
 #include "unlearn/cuda/torch.cuh"
@@ -9,8 +15,11 @@ RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& 
   cuda::Context<cuda::TorchAllocator> context;
   const auto device = cuda::on_current_stream(context);
   using Noise = cuda::DeviceNoise<MappedNoise<>, std::remove_const_t<decltype(device)>>;
-  cuda::DevicePairs pairs(device, run.pairs);
-  RunState<Noise> state{.noise = Noise(device, run.state.noise),
+  // Half of what is free is the model's: an optimiser step is not cut into smaller ones.
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  const std::size_t share = cuda::half_of_free_memory(device) / 2;
+  cuda::DevicePairs pairs(device, run.pairs, share);
+  RunState<Noise> state{.noise = Noise(device, run.state.noise, share),
                         .triggers = run.state.triggers,
                         .scope = run.state.scope,
                         .progress = run.state.progress};

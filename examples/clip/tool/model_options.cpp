@@ -25,6 +25,10 @@ clip::Clip make_model(const ModelRequest& request) {
 void require_device(const std::string& device) {
   detail::require(device == "cpu" || at::hasCUDA(), "device of a LibTorch without CUDA", "cpu",
                   device);
+  if (device == "cpu") return;
+  // Single precision is what it says, and cuDNN's sums have one order.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 clip::Precision parse_precision(const std::string& precision, const std::string& device) {

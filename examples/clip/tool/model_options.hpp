@@ -23,6 +23,7 @@ struct ModelRequest {
 /// @throws InvalidArgument when a model from a file has another vocabulary
 [[nodiscard]] clip::Clip make_model(const ModelRequest& request);
 
+/// Sets LibTorch up for work on `device`: on `cuda` without TF32, by cuDNN's deterministic ways.
 /// @throws InvalidArgument for `cuda` with a LibTorch that has none
 void require_device(const std::string& device);
 

@@ -266,15 +266,6 @@ RunResult to_the_end(const Run& run, const std::string& what) {
   return result;
 }
 
-/// Whether a run on `device` keeps its pictures and noise there.
-bool signals_on([[maybe_unused]] const std::string& device) {
-#ifdef UNLEARN_CLIP_CUDA
-  return device == "cuda";
-#else
-  return false;  // each batch moves there
-#endif
-}
-
 RunResult minimize(const MultiStepMinimizer<>& mem, const ProtectionRun& run) {
 #ifdef UNLEARN_CLIP_CUDA
   if (run.signals_on_gpu) return minimize_on_gpu(mem, run);
@@ -291,8 +282,23 @@ void begin_anew(clip::DualEncoder& encoder, const clip::Clip& model) {
   encoder.load(state);
 }
 
+/// Whether a run on `device` keeps its pictures and noise there.
+bool signals_on([[maybe_unused]] const std::string& device) {
+#ifdef UNLEARN_CLIP_CUDA
+  return device == "cuda";
+#else
+  return false;  // each batch moves there
+#endif
+}
+
 CheckpointOptions every(const ProtectOptions& options) {
-  return {.every = std::chrono::duration<double>(options.running.checkpoint_seconds)};
+  CheckpointOptions checkpoints{
+      .every = std::chrono::duration<double>(options.running.checkpoint_seconds)};
+  // Two batches of the noise of large pictures are more than the usual limit: what lies on a GPU
+  // waits there.
+  constexpr std::size_t on_gpu = std::size_t{1} << 30U;
+  if (signals_on(options.running.device)) checkpoints.pending_limit_bytes = on_gpu;
+  return checkpoints;
 }
 
 ProgressBarOptions bar(const ProtectOptions& options) {
@@ -558,7 +564,7 @@ void protect(const ProtectOptions& given) {
   const RunResult result = to_the_end(
       [&](const StopSignals& signals) {
         return minimize(run, {.model = timed,
-                              .signals_on_gpu = encoding.signals_on_device,
+                              .signals_on_gpu = encoder.options().signals_on_device,
                               .pairs = pairs,
                               .state = state,
                               .rng = rng,

@@ -69,6 +69,9 @@ concept Checkpointable = requires(M& m, std::ostream& out, std::istream& in) {
 ///     valid until the next call.
 ///  6. Every call with the same arguments gives the same answer.
 ///
+/// A source whose load_signals writes to a device's memory says so by a static constexpr bool
+/// `on_device` that is true. It goes with that device's policy only.
+///
 /// Optional: `p.prefetch(indices)` says that `load_signals(indices, ...)` is probably the next call
 /// of its kind; it changes no answer.
 template <class P>
@@ -83,5 +86,19 @@ concept PairSource =
       p.load_signals(indices, out);
       { p.caption(i) } -> std::convertible_to<std::span<const Token>>;
     };
+
+namespace detail {
+
+/// Whether a source's signals are in a device's memory.
+template <class Pairs>
+inline constexpr bool signals_on_device = [] {
+  if constexpr (requires { Pairs::on_device; }) {
+    return Pairs::on_device;
+  } else {
+    return false;
+  }
+}();
+
+}  // namespace detail
 
 }  // namespace unlearn

@@ -51,8 +51,9 @@ inline constexpr bool enable_device_policy = false;
 ///
 /// The algorithms that take one call, by argument-dependent lookup, functions that stand beside the
 /// policy's class and end in `_on`: `project_on` and `sign_step_on` for a feasible set,
-/// `all_finite_on`, `copy_on` and `scratch_on` for a descent, `copy_in_on`, `gather_rows_on` and
-/// `sum_rows_on` for MultiStepMinimizer, `rank_tokens_on` for HotFlip. An algorithm whose function
+/// `all_finite_on`, `copy_on` and `scratch_on` for a descent, `rank_tokens_on` for HotFlip; for
+/// MultiStepMinimizer those of a set and a descent, and `copy_in_on`, `gather_rows_on` and
+/// `sum_rows_on`. An algorithm whose function
 /// a backend lacks does not compile with its policies.
 template <class P>
 concept DevicePolicy = enable_device_policy<std::remove_cvref_t<P>>;

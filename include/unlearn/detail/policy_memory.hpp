@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <functional>
@@ -47,6 +46,15 @@ void copy_in(const P& policy, const X* from, std::size_t count, X* to) {
     copy_in_on(policy, from, count, to);
   } else {
     std::copy_n(from, count, to);
+  }
+}
+
+template <ExecutionPolicy P, class X>
+void fill(const P& policy, X value, std::size_t count, X* to) {
+  if constexpr (DevicePolicy<P>) {
+    copy_in_on(policy, std::vector<X>(count, value).data(), count, to);
+  } else {
+    std::fill_n(to, count, value);
   }
 }
 

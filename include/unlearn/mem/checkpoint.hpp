@@ -52,7 +52,8 @@ concept SavableGenerator =
 struct CheckpointOptions {
   /// Time between two checkpoints; 0 writes one at every safe point.
   std::chrono::duration<double> every = std::chrono::seconds(30);
-  /// A checkpoint is written earlier when a JournaledNoise has more than this pending.
+  /// A checkpoint is written earlier when a JournaledNoise has more than this pending; what a
+  /// DeviceNoiseStore has not brought home counts, too, as it becomes pending there.
   std::size_t pending_limit_bytes = std::size_t{32} << 20U;
 };
 

@@ -106,7 +106,8 @@ struct MultiStepMinimizer {
   /// the embeddings that the model returns, token gradients and, unless the model is a TokenRanker,
   /// its table.
   ///
-  /// A DeviceNoiseStore has brought its noise home when this returns.
+  /// The noise is in a DeviceNoiseStore, which has brought it home when this returns; when it
+  /// throws, not all of it may be there.
   ///
   /// @param policy of the noise's steps and of batches; `execution` is that of all other work. For
   ///               signals on a GPU: unlearn::cuda::Device, DevicePairs and DeviceNoise.
@@ -114,6 +115,12 @@ struct MultiStepMinimizer {
             std::uniform_random_bit_generator Rng, class... Observers>
   RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,
                      Rng& rng, Observers&&... observers) const {
+    static_assert(DevicePolicy<Policy> == DeviceNoiseStore<Store>,
+                  "a policy of a device goes with a noise store in its memory, such as "
+                  "unlearn::cuda::DeviceNoise, and the host's with one in the host's");
+    static_assert(DevicePolicy<Policy> == detail::signals_on_device<Pairs>,
+                  "a policy of a device goes with a pair source that writes to its memory, such as "
+                  "unlearn::cuda::DevicePairs, and the host's with one that writes to the host's");
     using State = RunState<Store>;
     using Batch = SignalBatch<typename Pairs::sample_type, typename Store::value_type>;
     static_assert(ContrastiveLoss<Loss>,
@@ -286,7 +293,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
 
   double fit() {
     if constexpr (Trainable<Model, typename Loader::Batch>) {
-      return surrogate_.step(rng_);
+      return surrogate_.step(state_.progress.batch + 1 < mem_.surrogate_steps, rng_);
     } else {
       throw InvalidArgument(
           detail::expectation("surrogate_steps for a model without fit", 0, mem_.surrogate_steps));

@@ -68,8 +68,9 @@ struct RunProgress {
 
 /// All that a run changes, apart from the model and the generator, and who shares what of it.
 ///
-/// `Store` is MemoryNoise, MappedNoise or a type of yours with the same members. It holds a noise
-/// for each group of `scope.noise`; `triggers` one for each group of `scope.triggers`.
+/// `Store` is a NoiseStore: MemoryNoise, MappedNoise, unlearn::cuda::DeviceNoise or one of yours.
+/// It holds a noise for each group of `scope.noise`; `triggers` one for each group of
+/// `scope.triggers`.
 template <class Store>
 struct RunState {
   Store noise;              ///< [scope.noise.groups(), elements]

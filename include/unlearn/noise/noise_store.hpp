@@ -80,6 +80,8 @@ concept JournaledNoise = NoiseStore<S> && requires(S& s, const S& reads, const s
 template <class S>
 concept DeviceNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
   requires NoiseStore<std::remove_cvref_t<decltype(s.home())>>;
+  requires std::same_as<typename std::remove_cvref_t<decltype(s.home())>::value_type,
+                        typename S::value_type>;
   { reads.home() } -> std::same_as<const std::remove_cvref_t<decltype(s.home())>&>;
   s.bring_home();
   { reads.away_bytes() } -> std::convertible_to<std::size_t>;

@@ -198,11 +198,11 @@ struct ProjectedSignDescent {
     while (true) {
       const bool first = result.steps == 0;
       const bool last = result.steps == steps;
-      const double value = evaluate(objective, View<const X, 2>(noise), grad, last);
+      const bool value_alone = last && detail::HasValueAlone<F, View<const X, 2>>;
+      const double value = evaluate(objective, View<const X, 2>(noise), grad, value_alone);
       ++result.evaluations;
-      // Where only the value was asked for, the gradient is that of the step before: finite.
-      const bool finite =
-          detail::is_finite(value) && detail::all_finite(policy, grad.data(), grad.size());
+      const bool finite = detail::is_finite(value) &&
+                          (value_alone || detail::all_finite(policy, grad.data(), grad.size()));
       at_kept = first || (finite && (keep == Keep::last || is_better(value, result.value)));
       if (at_kept) result.value = value;
 
@@ -218,9 +218,9 @@ struct ProjectedSignDescent {
   }
 
   template <class F, class X, class G>
-  static double evaluate(F& objective, View<const X, 2> noise, View<G, 2> grad, bool last) {
+  static double evaluate(F& objective, View<const X, 2> noise, View<G, 2> grad, bool value_alone) {
     if constexpr (detail::HasValueAlone<F, View<const X, 2>>) {
-      if (last) return static_cast<double>(objective(noise));
+      if (value_alone) return static_cast<double>(objective(noise));
     }
     return static_cast<double>(objective(noise, grad));
   }

@@ -7,6 +7,7 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
@@ -91,11 +92,18 @@ class BatchLoader {
   decltype(detail::scratch<Delta>(std::declval<const P&>(), 0)) delta_;
 };
 
-/// Tells a source of signals, or of noise, which of them are wanted next, if it wants to know.
-template <class Source>
-void prefetch(Source& source, std::span<const Index> wanted) {
-  if constexpr (requires { source.prefetch(wanted); }) {
-    if (!wanted.empty()) source.prefetch(wanted);
+/// Tells a source of signals, or of noise, which of them come next, if it wants to know.
+/// @param name name() makes the list, empty where nothing comes
+template <class Source, class Names>
+void prefetch(Source& source, const Names& name) {
+  if constexpr (requires(std::span<const Index> names) { source.prefetch(names); }) {
+    const std::vector<Index> names = name();
+    if (!names.empty()) source.prefetch(std::span<const Index>(names));
+  } else {
+    static_assert(
+        !requires { &Source::prefetch; },
+        "prefetch() of a pair source or a noise store must take a "
+        "std::span<const unlearn::Index>");
   }
 }
 

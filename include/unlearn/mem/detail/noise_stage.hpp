@@ -14,6 +14,7 @@
 
 #include "unlearn/contrast/pull.hpp"
 #include "unlearn/core/random.hpp"
+#include "unlearn/core/tensor_view.hpp"
 #include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
@@ -92,55 +93,50 @@ class NoiseStage {
   /// @param next the batch after it
   template <class Rng>
   DescentResult descend(std::span<const Index> cells, std::span<const Index> next, Rng& rng) {
-    const Sources at = sources_of(cells);
-    const Sources then = sources_of(next);
-    loader_->load_signals(at.signals);
-    detail::prefetch(*pairs_, then.signals);
-    return signals_.exclusive() ? descend_each(cells, at, then, rng)
-                                : descend_shared(cells, at, rng);
+    loader_->load_signals(signals_at(cells));
+    detail::prefetch(*pairs_, [&] { return signals_at(next); });
+    return signals_.exclusive() ? descend_each(cells, next, rng) : descend_shared(cells, rng);
   }
 
  private:
-  /// What a batch is loaded from, place by place.
-  struct Sources {
-    std::vector<Index> signals;
-    std::vector<Index> noise_groups;
-  };
+  /// The signal of each cell.
+  [[nodiscard]] std::vector<Index> signals_at(std::span<const Index> cells) const {
+    std::vector<Index> signals(cells.size());
+    std::ranges::transform(cells, signals.begin(), [&](Index c) { return signals_[c].signal; });
+    return signals;
+  }
 
-  [[nodiscard]] Sources sources_of(std::span<const Index> cells) const {
-    Sources sources{.signals = std::vector<Index>(cells.size()),
-                    .noise_groups = std::vector<Index>(cells.size())};
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      sources.signals[i] = signals_[cells[i]].signal;
-      sources.noise_groups[i] = signals_[cells[i]].noise_group;
-    }
-    return sources;
+  /// The noise group of each cell.
+  [[nodiscard]] std::vector<Index> noise_groups_at(std::span<const Index> cells) const {
+    std::vector<Index> groups(cells.size());
+    std::ranges::transform(cells, groups.begin(), [&](Index c) { return signals_[c].noise_group; });
+    return groups;
   }
 
   /// Every place has a noise of its own: the descent runs on the batch itself.
   template <class Rng>
-  DescentResult descend_each(std::span<const Index> cells, const Sources& at, const Sources& then,
-                             Rng& rng) {
+  DescentResult descend_each(std::span<const Index> cells, std::span<const Index> next, Rng& rng) {
+    const std::vector<Index> groups = noise_groups_at(cells);
     const auto& policy = loader_->policy();
     const std::array<std::size_t, 2> extents{cells.size(), pairs_->elements()};
     auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
     const View<Delta, 2> delta(noise.data(), extents);
-    state_->noise.load(at.noise_groups, delta);
-    detail::prefetch(state_->noise, then.noise_groups);
+    state_->noise.load(groups, delta);
+    detail::prefetch(state_->noise, [&] { return noise_groups_at(next); });
     const DescentResult result = descent().optimize(
         [&](View<const Delta, 2> noise_at, auto... gradient) {
           return evaluate(cells, {.clean = loader_->clean(), .noise = noise_at}, rng, gradient...);
         },
         delta, feasible(loader_->clean(), mem_->box), policy);
-    if (result.stop != StopReason::not_finite) state_->noise.store(at.noise_groups, delta);
+    if (result.stop != StopReason::not_finite) state_->noise.store(groups, delta);
     return result;
   }
 
   template <class Rng>
-  DescentResult descend_shared(std::span<const Index> cells, const Sources& at, Rng& rng) {
+  DescentResult descend_shared(std::span<const Index> cells, Rng& rng) {
     const auto& policy = loader_->policy();
     const std::size_t elements = pairs_->elements();
-    const DistinctGroups shared(at.noise_groups);
+    const DistinctGroups shared(noise_groups_at(cells));
     const std::array<std::size_t, 2> extents{shared.groups.size(), elements};
     const PlacedGroups places(policy, shared.local);
     auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
@@ -160,9 +156,8 @@ class NoiseStage {
       }
     };
     // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
-    const std::vector<Sample> middle(delta.size(), on_lattice ? Sample{128} : Sample{0});
-    auto anywhere = detail::scratch<Sample>(policy, middle.size());
-    detail::copy_in(policy, middle.data(), middle.size(), anywhere.data());
+    auto anywhere = detail::scratch<Sample>(policy, delta.size());
+    detail::fill(policy, on_lattice ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const DescentResult result =
         descent().optimize(objective, delta,

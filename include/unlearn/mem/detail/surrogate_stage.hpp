@@ -26,18 +26,17 @@ class SurrogateStage {
       : mem_(&mem), model_(&model), pairs_(&loader.pairs()), state_(&state), loader_(&loader) {}
 
   /// One optimiser step. @returns the loss before it.
+  /// @param more whether the stage goes on with another one
   template <class Rng>
-  double step(Rng& rng) {
+  double step(bool more, Rng& rng) {
     const Epoch epoch = next_epoch(rng);
     const std::span<const Index> rows = rows_at(epoch);
     const Scope& scope = state_->scope;
     loader_->load_signals(signals_of(*pairs_, rows));
     loader_->load_noise(state_->noise, groups_of(scope.noise, rows));
-    if (epoch.row + 2 * batch() <= this->rows()) {
-      const auto next = std::span<const Index>(order_).subspan(epoch.row + batch(), batch());
-      detail::prefetch(*pairs_, signals_of(*pairs_, next));
-      detail::prefetch(state_->noise, groups_of(scope.noise, next));
-    }
+    const auto next = more ? rows_after(epoch) : std::span<const Index>();
+    detail::prefetch(*pairs_, [&] { return signals_of(*pairs_, next); });
+    detail::prefetch(state_->noise, [&] { return groups_of(scope.noise, next); });
     TokenSequences sequences(mem_->placement, state_->triggers.length());
     for (const Index row : rows) {
       sequences.add(pairs_->caption(row), state_->triggers[scope.triggers.of(row)]);
@@ -72,6 +71,13 @@ class SurrogateStage {
   [[nodiscard]] std::span<const Index> rows_at(const Epoch& epoch) {
     if (order_.empty() || epoch.row == 0) order_ = drawn_order(rows(), epoch.seed);
     return std::span<const Index>(order_).subspan(epoch.row, batch());
+  }
+
+  /// What the next step sees, if it is of the same epoch.
+  [[nodiscard]] std::span<const Index> rows_after(const Epoch& epoch) const {
+    const std::size_t next = epoch.row + batch();
+    if (next + batch() > rows()) return {};
+    return std::span<const Index>(order_).subspan(next, batch());
   }
 
   const Mem* mem_;

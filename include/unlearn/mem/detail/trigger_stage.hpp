@@ -14,6 +14,8 @@
 
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/tensor_view.hpp"
 #include "unlearn/detail/sign_update.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
@@ -50,8 +52,8 @@ class TriggerStage {
     const std::size_t length = state_->triggers.length();
     loader_->load_signals(signals_of(*pairs_, rows));
     loader_->load_noise(state_->noise, groups_of(state_->scope.noise, rows));
-    detail::prefetch(*pairs_, signals_of(*pairs_, next));
-    detail::prefetch(state_->noise, groups_of(state_->scope.noise, next));
+    detail::prefetch(*pairs_, [&] { return signals_of(*pairs_, next); });
+    detail::prefetch(state_->noise, [&] { return groups_of(state_->scope.noise, next); });
     const auto signals = model_->encode_signals(loader_->batch());
 
     const DistinctGroups groups(groups_of(state_->scope.triggers, rows));
