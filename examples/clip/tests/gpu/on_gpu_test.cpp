@@ -93,8 +93,8 @@ TEST_F(OnGpu, RanksTokensAsTheLibraryDoes) {
   const TokenFilter filter(50);
   const HotFlipCandidateSearch search{.candidates = 8, .spares = 0};
   for (int round = 0; round < 2; ++round) {
-    const auto expected = search(sequential, view_of<const float, 3>(gradients),
-                                 encoder.token_embeddings(), filter);
+    const auto expected =
+        search(sequential, view_of<const float, 3>(gradients), encoder.token_embeddings(), filter);
     const auto found = search(encoder, view_of<const float, 3>(gradients), filter);
     for (std::size_t i = 0; i < expected.scores().size(); ++i) {
       EXPECT_NEAR(found.scores().flat()[i], expected.scores().flat()[i], 1e-4);
