@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -D CASE=<file.cpp> -D COMPILER=<c++> -D INCLUDE_DIRS=<dirs> -P check_case.cmake
+# cmake -D CASE=<file.cpp> -D COMPILER=<c++> -D INCLUDE_DIRS=<dirs> -D FIRST=<header>
+#       -P check_case.cmake
 #
+# FIRST is included before the case; a precompiled form of it is taken where it lies beside it.
 # A case holds a wrong call and its nearest right one, and says what the compiler must answer:
 #
 #     // expect-error: <regular expression>     (one or more; each must match)
@@ -15,7 +17,7 @@ list(TRANSFORM INCLUDE_DIRS PREPEND -I)
 
 function(compile result output)
   execute_process(
-    COMMAND ${COMPILER} -std=c++20 -fsyntax-only ${INCLUDE_DIRS} ${ARGN} ${CASE}
+    COMMAND ${COMPILER} -std=c++20 -fsyntax-only ${INCLUDE_DIRS} ${ARGN} -include ${FIRST} ${CASE}
     RESULT_VARIABLE exit_status OUTPUT_VARIABLE said ERROR_VARIABLE said)
   set(${result} ${exit_status} PARENT_SCOPE)
   set(${output} "${said}" PARENT_SCOPE)
