@@ -48,7 +48,8 @@ template <class T, std::size_t Rank>
 
 /// A tensor over the elements of a view, without a copy. They must outlive it; a tensor over a
 /// `View<const T, Rank>` must not be written to, which LibTorch has no type for.
-/// @param device in whose memory they lie
+/// @param container a View, or what is seen as one
+/// @param device    in whose memory they lie
 template <Viewable C>
 [[nodiscard]] at::Tensor as_tensor(const C& container, at::Device device = at::kCPU) {
   const auto view = as_view(container);

@@ -109,8 +109,15 @@ struct MultiStepMinimizer {
   /// The noise is in a DeviceNoiseStore, which has brought it home when this returns; when it
   /// throws, not all of it may be there.
   ///
-  /// @param policy of the noise's steps and of batches; `execution` is that of all other work. For
-  ///               signals on a GPU: unlearn::cuda::Device, DevicePairs and DeviceNoise.
+  /// @param policy    of the noise's steps and of batches; `execution` is that of all other work.
+  /// For
+  ///                  signals on a GPU: unlearn::cuda::Device, DevicePairs and DeviceNoise.
+  /// @param model     as above
+  /// @param pairs     as above; with a device's policy it writes signals to the device's memory
+  /// @param state     as above
+  /// @param rng       as above
+  /// @param observers as above
+  /// @returns and throws as above
   template <ExecutionPolicy Policy, class Model, PairSource Pairs, class Store,
             std::uniform_random_bit_generator Rng, class... Observers>
   RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,
