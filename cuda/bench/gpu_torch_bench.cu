@@ -3,17 +3,15 @@
 // Each result is compared with PyTorch's before it is timed.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
-#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <string>
-#include <vector>
 
 #include "device_clock.hpp"
+#include "plain_torch.hpp"
 #include "summary.hpp"
 #include "unlearn/cuda/cuda.cuh"
 #include "unlearn/cuda/torch.cuh"
@@ -49,11 +47,7 @@ void bench_sign_step() {
   const at::Tensor start = (at::rand(sizes, floats) - 0.5) * (2 * radius);
   at::Tensor theirs = start.clone();
   const auto torch_step = [&] {
-    const at::Tensor direction = gradient.sign();
-    theirs = theirs - step * direction;
-    theirs = theirs.clamp(-radius, radius);
-    const at::Tensor perturbed = (clean + theirs).clamp(0, 1);
-    theirs = perturbed - clean;
+    theirs = unlearn_bench::plain_sign_step(theirs, clean, gradient, step, radius);
   };
   const at::Tensor ours = start.clone();
   const unlearn::FeasibleNoise<float, LinfBall<>> set{
@@ -117,18 +111,11 @@ void bench_scoring() {
                   device_view_of<const float, 2>(proposed), device_view_of<double, 1>(losses));
   };
   const at::Tensor their_losses = at::zeros({pairs * candidates}, floats);
-  const at::Tensor diagonal = at::arange(pairs, at::dtype(at::kLong).device(at::kCUDA));
   const auto theirs = [&] {
     for (std::int64_t m = 0; m < pairs * candidates; ++m) {
       const at::Tensor changed = texts.clone();
       changed[m / candidates].copy_(proposed[m]);
-      const at::Tensor a = signals / signals.norm(2, 1, true);
-      const at::Tensor b = changed / changed.norm(2, 1, true);
-      const at::Tensor logits = scale * a.mm(b.t());
-      const at::Tensor loss = (at::cross_entropy_loss(logits, diagonal) +
-                               at::cross_entropy_loss(logits.t(), diagonal)) /
-                              2;
-      their_losses[m].copy_(loss);
+      their_losses[m].copy_(unlearn_bench::plain_info_nce(signals, changed, scale));
     }
   };
   ours();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mem/example_run.hpp"
+#include "mem/sharing.hpp"
 #include "mem/two_tower.hpp"
 #include "on_device.hpp"
 #include "temporary_directory.hpp"
@@ -30,20 +31,20 @@ namespace {
 using unlearn::checkpoint_to;
 using unlearn::DeviceNoiseStore;
 using unlearn::Flow;
-using unlearn::GroupMap;
 using unlearn::Index;
 using unlearn::MappedNoise;
 using unlearn::MemoryNoise;
 using unlearn::PairSource;
 using unlearn::RoundEnd;
 using unlearn::RunState;
-using unlearn::Scope;
 using unlearn::StopReason;
 using unlearn::cuda::DeviceNoise;
 using unlearn::cuda::DevicePairs;
 using unlearn::testing::AtSafePoints;
 using unlearn::testing::BothSamples;
 using unlearn::testing::RunRng;
+using unlearn::testing::scope_of;
+using unlearn::testing::Sharing;
 using unlearn::testing::small_mem;
 using unlearn::testing::TemporaryDirectory;
 using unlearn::testing::text_of;
@@ -52,7 +53,6 @@ using unlearn::testing::two_words;
 using unlearn::testing::TwoTowerPairs;
 using unlearn::testing::TwoTowers;
 
-enum class Sharing { per_signal, per_class, universal };
 enum class Place { resident, streamed };
 
 constexpr std::size_t all_of_it = 1U << 20U;
@@ -60,7 +60,6 @@ constexpr std::size_t nothing = 0;
 
 std::size_t room(Place place) { return place == Place::resident ? all_of_it : nothing; }
 
-/// Three captions a signal, epochs that end in the middle of a round, stages of several batches.
 template <class Sample>
 class MinimizerOnDevice : public unlearn::testing::OnDevice {
  protected:
@@ -68,20 +67,8 @@ class MinimizerOnDevice : public unlearn::testing::OnDevice {
   using HostNoise = MemoryNoise<unlearn::noise_of_t<Pairs>>;
   using HostState = RunState<HostNoise>;
 
-  static Pairs pairs() { return Pairs({.signals = 5, .captions = 3, .elements = 4}); }
-
-  static Scope scope(Sharing sharing) {
-    if (sharing == Sharing::per_signal) return Scope::of(pairs_);
-    if (sharing == Sharing::universal) {
-      return {.noise = GroupMap::universal(15), .triggers = GroupMap::universal(15)};
-    }
-    const GroupMap classes =
-        GroupMap::by_label(std::vector<Index>{0, 1, 2, 2, 1, 0, 0, 0, 1, 2, 1, 2, 0, 1, 2});
-    return {.noise = classes, .triggers = classes};
-  }
-
   static std::string on_the_host(Sharing sharing) {
-    HostState state = unlearn::fresh_state(pairs_, two_words, scope(sharing));
+    HostState state = unlearn::fresh_state(pairs_, two_words, scope_of(pairs_, sharing));
     TwoTowers towers(pairs_.elements());
     RunRng rng(11);
     (void)small_mem().minimize(towers, pairs_, state, rng);
@@ -115,7 +102,7 @@ class MinimizerOnDevice : public unlearn::testing::OnDevice {
                    rng, model);
   }
 
-  static inline Pairs pairs_ = pairs();
+  static inline Pairs pairs_{unlearn::testing::three_captions<Pairs>};
 };
 TYPED_TEST_SUITE(MinimizerOnDevice, BothSamples);
 
@@ -123,7 +110,7 @@ TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
   for (const Sharing sharing : {Sharing::per_signal, Sharing::per_class, Sharing::universal}) {
     const std::string expected = this->on_the_host(sharing);
     for (const Place place : {Place::resident, Place::streamed}) {
-      auto fresh = unlearn::fresh_state(this->pairs_, two_words, this->scope(sharing));
+      auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
       auto home = fresh.noise;
       auto state = this->moved(std::move(fresh), home, place);
       DevicePairs pairs(this->device(), this->pairs_, room(place));
@@ -178,7 +165,7 @@ TYPED_TEST(MinimizerOnDevice, GoesOnFromACheckpointToTheSameBytes) {
 TYPED_TEST(MinimizerOnDevice, AllocatesNothingOnceARoundIsOver) {
   for (const Sharing sharing : {Sharing::per_signal, Sharing::per_class}) {
     for (const Place place : {Place::resident, Place::streamed}) {
-      auto fresh = unlearn::fresh_state(this->pairs_, two_words, this->scope(sharing));
+      auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
       auto home = fresh.noise;
       auto state = this->moved(std::move(fresh), home, place);
       DevicePairs pairs(this->device(), this->pairs_, room(place));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "mem/example_run.hpp"
+#include "mem/sharing.hpp"
 #include "mem/two_tower.hpp"
 #include "temporary_directory.hpp"
 #include "unlearn/mem/checkpoint.hpp"
@@ -28,30 +29,21 @@ namespace {
 using testing::AtSafePoints;
 using testing::BothSamples;
 using testing::RunRng;
+using testing::scope_of;
+using testing::Sharing;
 using testing::small_mem;
 using testing::text_of;
 using testing::two_words;
 using testing::TwoTowerPairs;
 using testing::TwoTowers;
 
-enum class Sharing { per_signal, per_class, universal };
-
 /// Three captions a signal, epochs that end in the middle of a round, stages of several batches.
 template <class Sample>
 struct ThreeCaptions {
   using Pairs = TwoTowerPairs<Sample>;
 
-  explicit ThreeCaptions(Sharing sharing) : state(fresh_state(pairs, two_words, scope(sharing))) {}
-
-  Scope scope(Sharing sharing) const {
-    if (sharing == Sharing::per_signal) return Scope::of(pairs);
-    if (sharing == Sharing::universal) {
-      return {.noise = GroupMap::universal(15), .triggers = GroupMap::universal(15)};
-    }
-    const GroupMap classes =
-        GroupMap::by_label(std::vector<Index>{0, 1, 2, 2, 1, 0, 0, 0, 1, 2, 1, 2, 0, 1, 2});
-    return {.noise = classes, .triggers = classes};
-  }
+  explicit ThreeCaptions(Sharing sharing)
+      : state(fresh_state(pairs, two_words, scope_of(pairs, sharing))) {}
 
   template <class... Observers>
   RunResult go(Observers&&... observers) {
@@ -59,7 +51,7 @@ struct ThreeCaptions {
   }
   [[nodiscard]] std::string everything() const { return text_of(state, rng, model); }
 
-  Pairs pairs{{.signals = 5, .captions = 3, .elements = 4}};
+  Pairs pairs{testing::three_captions<Pairs>};
   TwoTowers model{pairs.elements()};
   RunState<MemoryNoise<noise_of_t<Pairs>>> state;
   RunRng rng{11};

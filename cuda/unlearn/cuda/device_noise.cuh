@@ -40,8 +40,7 @@ class DeviceNoise {
         home_(&home),
         uploads_(device, home.elements()),
         downloads_(device, home.elements()) {
-    const std::size_t row = home.elements() * sizeof(value_type);
-    if (row == 0 || home.groups() > most_bytes / row) return;
+    if (!Resident::fit(home.groups(), home.elements(), most_bytes)) return;
     resident_.emplace(device, home.groups(), home.elements());
     is_away_.resize(home.groups());
     reload();
@@ -152,11 +151,13 @@ class DeviceNoise {
     away_ -= groups.size();
   }
 
+  using Resident = detail::ResidentRows<value_type, DeviceT>;
+
   DeviceT device_;
   Home* home_;  ///< what load() finds on its way is brought home first
   mutable detail::RowUploads<value_type, DeviceT> uploads_;
   mutable detail::RowDownloads<value_type, DeviceT> downloads_;
-  std::optional<detail::ResidentRows<value_type, DeviceT>> resident_;
+  std::optional<Resident> resident_;
   std::vector<bool> is_away_;  ///< of each group, while all are on the device
   std::size_t away_ = 0;
 };

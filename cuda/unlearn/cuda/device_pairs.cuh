@@ -37,8 +37,7 @@ class DevicePairs {
   /// @param most_bytes of the device's memory for all signals
   DevicePairs(const DeviceT& device, Pairs& pairs, std::size_t most_bytes)
       : device_(device), pairs_(&pairs), uploads_(device, pairs.elements()) {
-    const std::size_t row = pairs.elements() * sizeof(sample_type);
-    if (row == 0 || pairs.signals() > most_bytes / row) return;
+    if (!Resident::fit(pairs.signals(), pairs.elements(), most_bytes)) return;
     resident_.emplace(device, pairs.signals(), pairs.elements());
     resident_->upload(device, [&](std::span<const Index> signals, View<sample_type, 2> out) {
       pairs.load_signals(signals, out);
@@ -88,10 +87,12 @@ class DevicePairs {
     return [this, indices](View<sample_type, 2> out) { pairs_->load_signals(indices, out); };
   }
 
+  using Resident = detail::ResidentRows<sample_type, DeviceT>;
+
   DeviceT device_;
   Pairs* pairs_;
   detail::RowUploads<sample_type, DeviceT> uploads_;
-  std::optional<detail::ResidentRows<sample_type, DeviceT>> resident_;
+  std::optional<Resident> resident_;
 };
 
 }  // namespace unlearn::cuda

@@ -22,6 +22,7 @@
 #include "drawn_pairs.hpp"
 #include "plain_batch.hpp"
 #include "plain_clip.hpp"
+#include "plain_torch.hpp"
 #include "summary.hpp"
 #include "trigger_search.hpp"
 #include "unlearn/unlearn.hpp"
@@ -88,11 +89,7 @@ void noise_update(benchmark::State& state) {
   const double radius = 8.0 / 255;
   at::Tensor theirs = start.clone();
   const auto torch_step = [&] {
-    const at::Tensor direction = grad.sign();
-    theirs = theirs - step * direction;
-    theirs = theirs.clamp(-radius, radius);
-    const at::Tensor perturbed = (clean + theirs).clamp(0, 1);
-    theirs = perturbed - clean;
+    theirs = unlearn_bench::plain_sign_step(theirs, clean, grad, step, radius);
   };
   at::Tensor ours = start.clone();
   const unlearn::FeasibleNoise set{.ball = unlearn::LinfBall{.radius = radius},

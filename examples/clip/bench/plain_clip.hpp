@@ -11,21 +11,17 @@
 #include <tuple>
 
 #include "clip/model.hpp"
+#include "plain_torch.hpp"
 
 /// @file
 /// What a user of LibTorch would otherwise write, one operation per statement.
 
 namespace unlearn_bench {
 
-/// CLIP's loss.
+/// CLIP's loss with the model's scale.
 inline at::Tensor plain_loss(unlearn::clip::Clip& model, const at::Tensor& images,
                              const at::Tensor& texts) {
-  const at::Tensor a = images / images.norm(2, 1, true);
-  const at::Tensor b = texts / texts.norm(2, 1, true);
-  const at::Tensor logits = model->logit_scale.exp() * a.mm(b.t());
-  const at::Tensor diagonal = at::arange(logits.size(0), logits.options().dtype(at::kLong));
-  return (at::cross_entropy_loss(logits, diagonal) + at::cross_entropy_loss(logits.t(), diagonal)) /
-         2;
+  return plain_info_nce(images, texts, model->logit_scale.exp());
 }
 
 /// The reference implementation's search: each candidate of each position goes through both towers

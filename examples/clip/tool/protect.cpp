@@ -266,9 +266,10 @@ RunResult to_the_end(const Run& run, const std::string& what) {
   return result;
 }
 
-RunResult minimize(const MultiStepMinimizer<>& mem, const ProtectionRun& run) {
+RunResult minimize(const MultiStepMinimizer<>& mem, const ProtectionRun& run,
+                   [[maybe_unused]] bool signals_on_gpu) {
 #ifdef UNLEARN_CLIP_CUDA
-  if (run.signals_on_gpu) return minimize_on_gpu(mem, run);
+  if (signals_on_gpu) return minimize_on_gpu(mem, run);
 #endif
   return mem.minimize(run.model, run.pairs, run.state, run.rng, run.turnover, run.bar,
                       run.checkpoint, run.signals);
@@ -563,15 +564,16 @@ void protect(const ProtectOptions& given) {
   const Stopwatch minimizing;
   const RunResult result = to_the_end(
       [&](const StopSignals& signals) {
-        return minimize(run, {.model = timed,
-                              .signals_on_gpu = encoder.options().signals_on_device,
-                              .pairs = pairs,
-                              .state = state,
-                              .rng = rng,
-                              .turnover = turnover,
-                              .bar = shown,
-                              .checkpoint = checkpoint,
-                              .signals = signals});
+        return minimize(run,
+                        {.model = timed,
+                         .pairs = pairs,
+                         .state = state,
+                         .rng = rng,
+                         .turnover = turnover,
+                         .bar = shown,
+                         .checkpoint = checkpoint,
+                         .signals = signals},
+                        encoder.options().signals_on_device);
       },
       "protection");
   seconds["minimizing"] = minimizing.seconds();

@@ -20,7 +20,6 @@ namespace unlearn::tool {
 /// All that a protection works on, and who is told of it.
 struct ProtectionRun {
   clip::TimedModel<clip::DualEncoder>& model;
-  bool signals_on_gpu = false;  ///< as the model's options say
   clip::PicturePairs& pairs;
   RunState<MappedNoise<>>& state;
   std::mt19937_64& rng;

@@ -110,8 +110,7 @@ struct MultiStepMinimizer {
   /// throws, not all of it may be there.
   ///
   /// @param policy    of the noise's steps and of batches; `execution` is that of all other work.
-  /// For
-  ///                  signals on a GPU: unlearn::cuda::Device, DevicePairs and DeviceNoise.
+  ///                  For a GPU: unlearn::cuda::Device, with DevicePairs and DeviceNoise
   /// @param model     as above
   /// @param pairs     as above; with a device's policy it writes signals to the device's memory
   /// @param state     as above

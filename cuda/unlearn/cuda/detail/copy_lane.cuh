@@ -52,18 +52,10 @@ class CudaCopyLane {
     released_.reset(new_event());
   }
 
-  /// Begins a copy to the device, once the policy's stream has come to the last release().
-  void upload(const void* host, std::size_t bytes, void* to) {
+  /// Begins a copy, once the policy's stream has come to the last release().
+  void begin(const void* from, std::size_t bytes, void* to) {
     check(cudaStreamWaitEvent(stream_.get(), released_.get(), 0), "wait for the device");
-    check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, stream_.get()),
-          "copy to the device");
-    check(cudaEventRecord(done_.get(), stream_.get()), "event of a copy");
-  }
-  /// Begins a copy to the host, once the policy's stream has come to the last release().
-  void download(const void* from, std::size_t bytes, void* host) {
-    check(cudaStreamWaitEvent(stream_.get(), released_.get(), 0), "wait for the device");
-    check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, stream_.get()),
-          "copy to the host");
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_.get()), "copy");
     check(cudaEventRecord(done_.get(), stream_.get()), "event of a copy");
   }
   /// The policy's stream goes on when the last copy is done.
@@ -120,11 +112,8 @@ class PinnedArray {
 /// On the host, where a copy is done at once.
 class HostCopyLane {
  public:
-  static void upload(const void* host, std::size_t bytes, void* to) {
-    if (bytes > 0) std::memcpy(to, host, bytes);
-  }
-  static void download(const void* from, std::size_t bytes, void* host) {
-    if (bytes > 0) std::memcpy(host, from, bytes);
+  static void begin(const void* from, std::size_t bytes, void* to) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
   }
   template <class DeviceT>
   static void join(const DeviceT& /*device*/) {}

@@ -74,7 +74,7 @@ class RowUploads {
     RowBatch<T, DeviceT>& batch = batches_[next_];
     batch.reset(device, names);
     fill(batch.host());
-    batch.lane().upload(batch.host().data(), batch.bytes(), batch.device().data());
+    batch.lane().begin(batch.host().data(), batch.bytes(), batch.device().data());
     coming_ = true;
   }
 
@@ -114,7 +114,7 @@ class RowDownloads {
     batch_.lane().join(device);
     copy_on(device, rows.data(), rows.size(), batch_.device().data());
     batch_.lane().release(device);
-    batch_.lane().download(batch_.device().data(), batch_.bytes(), batch_.host().data());
+    batch_.lane().begin(batch_.device().data(), batch_.bytes(), batch_.host().data());
     going_ = true;
   }
 
@@ -139,6 +139,11 @@ class RowDownloads {
 template <class T, class DeviceT>
 class ResidentRows {
  public:
+  /// Whether there is something to keep that takes `most_bytes` or less.
+  [[nodiscard]] static bool fit(std::size_t rows, std::size_t columns, std::size_t most_bytes) {
+    return columns > 0 && rows <= most_bytes / (columns * sizeof(T));
+  }
+
   /// The rows' content is undefined at first.
   ResidentRows(const DeviceT& device, std::size_t rows, std::size_t columns)
       : rows_(device.context->arena().allocator()), extents_{rows, columns} {
