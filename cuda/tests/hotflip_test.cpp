@@ -74,13 +74,14 @@ class HotFlipOnDevice : public unlearn::testing::OnDevice {
 
 TEST_F(HotFlipOnDevice, FindsTheReferencesCandidates) {
   SplitMix64 rng(1);
-  // A vocabulary within a block of scores, of whole blocks, and one token beyond them; more
-  // candidates than a warp has threads; fewer tokens than candidates.
-  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},     {{2, 1, 8}, 16384, 16},
-                                     {{1, 3, 4}, 16385, 45},  {{2, 2, 3}, 6, 16},
-                                     {{1, 2, 4}, 9000, 1021},  // as deep as shared memory holds
-                                     {{1, 2, 4}, 9000, 1100},  // and deeper
-                                     {{1, 1, 1}, 1, 1}};
+  // A vocabulary within a block of scores; with 1,280 rows, whose blocks have 8,192 tokens, one of
+  // whole blocks, and one token beyond them; more candidates than a warp has threads; fewer tokens
+  // than candidates.
+  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},      {{640, 2, 2}, 16384, 4},
+                                     {{640, 2, 1}, 16385, 16}, {{1, 3, 4}, 16385, 45},
+                                     {{2, 2, 3}, 6, 16},       {{1, 1, 1}, 1, 1},
+                                     {{1, 2, 4}, 9000, 1021},   // as deep as shared memory holds
+                                     {{1, 2, 4}, 9000, 1100}};  // and deeper
   for (const Search& shape : searches) {
     SCOPED_TRACE(shape.vocabulary);
     TokenFilter filter(shape.vocabulary);
@@ -89,6 +90,19 @@ TEST_F(HotFlipOnDevice, FindsTheReferencesCandidates) {
     expect_the_references_candidates(shape, filter, whole_numbers(rng, samples * positions * width),
                                      whole_numbers(rng, shape.vocabulary * width));
   }
+}
+
+TEST(BlocksOfScores, AreWholeWavesOfTiles) {
+  using unlearn::cuda::detail::most_scores;
+  using unlearn::cuda::detail::tokens_in_block;
+  // 132 multiprocessors compute 3 × 44 tiles of 128 × 256 at a time: two waves fit.
+  EXPECT_EQ(tokens_in_block(384, 49'408, 132), 2U * 44 * 256);
+  EXPECT_EQ(tokens_in_block(384, 20'000, 132), 20'000U) << "a small vocabulary";
+  EXPECT_EQ(tokens_in_block(2048, 49'408, 132), 8U * 256 * 2) << "16 rows of tiles";
+  EXPECT_EQ(tokens_in_block(10'000, 49'408, 132), most_scores / 10'000 / 256 * 256);
+  EXPECT_EQ(tokens_in_block(100'000, 49'408, 132), most_scores / 100'000) << "less than a wave";
+  EXPECT_EQ(tokens_in_block(most_scores + 1, 49'408, 132), 1U);
+  EXPECT_EQ(tokens_in_block(1280, 16'385, 1), 8192U);
 }
 
 TEST_F(HotFlipOnDevice, FindsThemWhenTheBestComeLast) {

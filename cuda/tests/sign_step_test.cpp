@@ -278,18 +278,25 @@ class FiniteOnDevice : public unlearn::testing::OnDevice {};
 
 TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  for (const std::size_t count : {1UL, 5UL, 1000UL, 600'000UL}) {
-    for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
-      for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
-        std::vector<float> numbers(count, std::numeric_limits<float>::max());
-        DeviceArray<float> finite(numbers);
-        numbers[at] = bad;
-        DeviceArray<float> not_finite(numbers);
-        EXPECT_TRUE(all_finite_on(device(), finite.data(), count));
-        EXPECT_FALSE(all_finite_on(device(), not_finite.data(), count)) << bad << " at " << at;
+  // Fewer than a pack; what packs leave over; more packs than there are pieces.
+  for (const std::size_t count : {1UL, 3UL, 5UL, 1000UL, 2'200'003UL}) {
+    for (const std::size_t skipped : {0UL, 1UL}) {  // packs can be read, and cannot
+      DeviceArray<float> finite(
+          std::vector<float>(skipped + count, std::numeric_limits<float>::max()));
+      EXPECT_TRUE(all_finite_on(device(), finite.data() + skipped, count));
+      for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
+        for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+          std::vector<float> numbers(skipped + count, std::numeric_limits<float>::max());
+          numbers[skipped + at] = bad;
+          DeviceArray<float> not_finite(numbers);
+          EXPECT_FALSE(all_finite_on(device(), not_finite.data() + skipped, count))
+              << bad << " at " << at << " of " << count << " behind " << skipped;
+        }
       }
     }
   }
+  DeviceArray<float> before(std::vector<float>{infinity, 1, 1, 1, 1, infinity});
+  EXPECT_TRUE(all_finite_on(device(), before.data() + 1, 4)) << "what is not asked about";
   EXPECT_TRUE(all_finite_on(device(), static_cast<const double*>(nullptr), 0));
 }
 

@@ -194,6 +194,20 @@ void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, s
   }
 }
 
+/// Multiprocessors of the current GPU; 1 on a system of the host.
+template <class P, class A>
+[[nodiscard]] std::size_t multiprocessors(const Device<P, A>& /*device*/) {
+  int count = 1;
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+  if constexpr (Device<P, A>::on_cuda) {
+    int id = 0;
+    check(cudaGetDevice(&id), "current GPU");
+    check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, id), "multiprocessors");
+  }
+#endif
+  return static_cast<std::size_t>(count);
+}
+
 /// Waits for the policy's stream.
 template <class P, class A>
 void wait([[maybe_unused]] const Device<P, A>& device) {

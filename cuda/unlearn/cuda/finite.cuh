@@ -15,31 +15,40 @@
 namespace unlearn::cuda {
 namespace detail {
 
-/// Sets *found when one of the numbers of a piece is NaN or infinite.
+/// Sets *found when one of the numbers of a piece is NaN or infinite. A piece has every `stride`th
+/// pack.
 ///
 /// Looks at the bits, as the library does on the host: comparisons are settled under -ffast-math.
-template <class T>
+template <class T, bool packs>
 struct FindNotFinite {
   const T* numbers;
   std::size_t count;
-  std::size_t stride;  ///< pieces: number i belongs to piece i mod stride
+  std::size_t stride;
   int* found;
 
   using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
 
-  UNLEARN_HOST_DEVICE static Bits bits_of(T number) {
-    Bits bits;
-    memcpy(&bits, &number, sizeof bits);
-    return bits;
-  }
-
-  UNLEARN_HOST_DEVICE void operator()(std::size_t piece) const {
+  UNLEARN_HOST_DEVICE static bool is_not_finite(T number) {
     constexpr Bits infinity = sizeof(T) == sizeof(std::uint32_t)
                                   ? static_cast<Bits>(0x7F800000U)
                                   : static_cast<Bits>(0x7FF0000000000000U);
+    Bits bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (bits & infinity) == infinity;
+  }
+
+  UNLEARN_HOST_DEVICE void operator()(std::size_t piece) const {
+    // Not until one is found: a load that waits for no other lets many be under way.
     bool any = false;
-    for (std::size_t i = piece; i < count; i += stride) {
-      any = any || (bits_of(numbers[i]) & infinity) == infinity;
+    for (std::size_t first = piece * pack_size; first < count; first += stride * pack_size) {
+      if (packs && first + pack_size <= count) {
+        const Pack<T> pack = load_pack(numbers + first);
+        for (const T number : pack.numbers) any |= is_not_finite(number);
+      } else {
+        for (std::size_t i = first; i < count && i < first + pack_size; ++i) {
+          any |= is_not_finite(numbers[i]);
+        }
+      }
     }
     if (!any) return;
 #ifdef __CUDA_ARCH__
@@ -70,10 +79,19 @@ template <class P, class A, std::floating_point T>
 void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t count, int* found) {
   detail::set_to_zero(device, found);
   constexpr std::size_t most_pieces = std::size_t{1} << 19U;
-  const std::size_t pieces = std::min(count, most_pieces);
-  detail::for_each_index(device, pieces,
-                         detail::FindNotFinite<T>{
-                             .numbers = numbers, .count = count, .stride = pieces, .found = found});
+  const std::size_t pieces =
+      std::min((count + detail::pack_size - 1) / detail::pack_size, most_pieces);
+  const auto run = [&](auto packs) {
+    detail::for_each_index(
+        device, pieces,
+        detail::FindNotFinite<T, decltype(packs)::value>{
+            .numbers = numbers, .count = count, .stride = pieces, .found = found});
+  };
+  if (detail::is_aligned(numbers)) {
+    run(std::true_type{});
+  } else {
+    run(std::false_type{});
+  }
 }
 
 /// Whether every number is neither NaN nor infinite. Waits for the device.

@@ -18,9 +18,22 @@
 namespace unlearn::cuda {
 namespace detail {
 
-/// Tokens in a block of scores: a few blocks make up a vocabulary, and with 384 rows one stays in
-/// the cache of a large GPU.
-inline constexpr std::size_t block_tokens = 8192;
+/// Numbers in a block of scores, 40 MiB: what the cache of a large GPU holds.
+inline constexpr std::size_t most_scores = std::size_t{10} << 20U;
+
+/// Tokens in a block of scores: as many as `most_scores` allow, in whole waves of the product.
+///
+/// cuBLAS cuts a product into tiles, of 128 rows and up to 256 tokens here, and a GPU computes one
+/// on each multiprocessor at a time: a last wave that is half empty costs as much as a full one.
+[[nodiscard]] inline std::size_t tokens_in_block(std::size_t rows, std::size_t vocabulary,
+                                                 std::size_t multiprocessors) {
+  constexpr std::size_t tile_rows = 128;
+  constexpr std::size_t tile_tokens = 256;
+  const std::size_t most = std::max<std::size_t>(most_scores / rows, 1);
+  const std::size_t tiles = multiprocessors / ((rows + tile_rows - 1) / tile_rows);
+  const std::size_t wave = std::max<std::size_t>(tiles, 1) * tile_tokens;
+  return std::min(vocabulary, most < wave ? most : most / wave * wave);
+}
 
 struct NoTokens {
   TopLists top;
@@ -35,11 +48,11 @@ struct NoTokens {
 /// HotFlip's ranking on a device: for each row r the `depth` allowed tokens v with the lowest
 /// scores e_vᵀ g_r, lowest first.
 ///
-/// The product is taken in blocks of 8,192 tokens, by cuBLAS on CUDA, and each block is ranked
-/// before the next: the [R, V] matrix never exists. Ties go to the lower id; NaN and +∞ are never
-/// chosen, and `no_token` stands where there are too few. The same arguments give the same bytes.
-/// All arguments lie in the device's memory. Does not wait.
-/// Source: MEM (Liu et al., ACM MM 2024), Eq. 6.
+/// The product is taken in blocks of 40 MiB at most, by cuBLAS on CUDA, and each block is ranked
+/// before the next: a larger [R, V] matrix never exists. Ties go to the lower id; NaN and +∞ are
+/// never chosen, and `no_token` stands where there are too few. The same arguments give the same
+/// bytes. All arguments lie in the device's memory. Does not wait. Source: MEM (Liu et al., ACM MM
+/// 2024), Eq. 6.
 ///
 /// @param gradients  [R, E]
 /// @param embeddings [V, E]
@@ -66,7 +79,8 @@ void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
       .tokens = tokens.data(), .scores = scores.data(), .depth = tokens.extent(1)};
   detail::for_each_index(device, tokens.size(), detail::NoTokens{top});
   if (rows == 0) return;
-  const std::size_t widest = std::min(detail::block_tokens, vocabulary);
+  const std::size_t widest =
+      detail::tokens_in_block(rows, vocabulary, detail::multiprocessors(device));
   const auto block = scratch_on<float>(device, rows * widest);
   for (std::size_t first = 0; first < vocabulary; first += widest) {
     const std::size_t count = std::min(widest, vocabulary - first);

@@ -39,8 +39,6 @@ struct LoneTeam {
   [[nodiscard]] static constexpr T max(T number) {
     return number;
   }
-  /// Waits until all members came here.
-  static constexpr void sync() {}
 };
 
 template <class Work>
@@ -54,7 +52,7 @@ struct AsLoneTeam {
   }
 };
 
-#ifdef __CUDACC__
+#ifdef UNLEARN_KERNELS
 
 /// A block of threads. Sums are taken in an order that depends on its size alone.
 template <unsigned Threads>
@@ -72,7 +70,6 @@ struct BlockTeam {
   [[nodiscard]] __device__ T max(T number) const {
     return reduce(number, [](T a, T b) { return a < b || b != b ? b : a; });
   }
-  __device__ void sync() const { __syncthreads(); }
 
  private:
   template <class T, class Combine>

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/cuda/detail/launch.cuh"
@@ -58,85 +59,89 @@ struct MergeBlock {
   }
 };
 
-#ifdef __CUDACC__
+#ifdef UNLEARN_KERNELS
 
 /// The deepest list that fits into a block's shared memory.
 inline constexpr std::size_t most_depth = 1024;
 
-/// A block of threads a row. All threads sift; what passes the bar goes to a buffer in any order,
-/// and one warp inserts it, by score and token, so that the order does not matter.
+/// A token and its score. No two tokens are the same, so there is one order.
+struct Ranked {
+  float score;
+  Token token;
+
+  [[nodiscard]] __device__ bool before(const Ranked& other) const {
+    return score < other.score || (score == other.score && token < other.token);
+  }
+};
+
+/// How many of a sorted list come before `own`.
+[[nodiscard]] __device__ inline unsigned place_in(const Ranked* list, unsigned depth,
+                                                  const Ranked& own) {
+  unsigned place = 0;
+  for (unsigned left = depth; left > 0;) {
+    const unsigned half = left / 2;
+    const bool before = list[place + half].before(own);
+    place += before ? half + 1 : 0U;
+    left = before ? left - half - 1 : half;
+  }
+  return place;
+}
+
+/// A block of threads a row. All threads sift a chunk of scores; what passes the bar goes to a
+/// buffer in any order. Then each of these, and each in the list, counts those that come before it:
+/// that is its place in the next list, whatever the order in the buffer.
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) merge_block(ScoreBlock block, TopLists top) {
-  constexpr unsigned chunk = 8 * threads;
-  __shared__ float list_scores[most_depth];
-  __shared__ Token list_tokens[most_depth];
-  __shared__ float passed_scores[chunk];
-  __shared__ Token passed_tokens[chunk];
-  __shared__ unsigned passed;
+  constexpr unsigned at_once = 8;  // scores that a thread has on their way
+  __shared__ Ranked lists[2][most_depth];
+  __shared__ Ranked passed[at_once * threads];
+  __shared__ unsigned counts[2];  // of what passed, in even and odd chunks
 
   const auto depth = static_cast<unsigned>(top.depth);
-  const std::size_t list = blockIdx.x * top.depth;
-  for (unsigned i = threadIdx.x; i < depth; i += threads) {
-    list_scores[i] = top.scores[list + i];
-    list_tokens[i] = top.tokens[list + i];
-  }
+  Token* const tokens = top.tokens + blockIdx.x * top.depth;
+  float* const scores = top.scores + blockIdx.x * top.depth;
   const float* const row = block.scores + blockIdx.x * block.columns;
+  Ranked* list = lists[0];
+  Ranked* next = lists[1];
+  for (unsigned i = threadIdx.x; i < depth; i += threads) list[i] = {scores[i], tokens[i]};
+  if (threadIdx.x == 0) counts[0] = 0;
+
   // A short first chunk: before there is a bar, everything passes.
-  std::size_t width = block.first == 0 ? threads : chunk;
-  for (std::size_t begin = 0; begin < block.columns; begin += width, width = chunk) {
-    if (threadIdx.x == 0) passed = 0;
-    __syncthreads();
-    const float bar = list_scores[depth - 1];
+  std::size_t width = block.first == 0 ? threads : at_once * threads;
+  unsigned parity = 0;
+  for (std::size_t begin = 0; begin < block.columns; begin += width, width = at_once * threads) {
     const std::size_t end = begin + width < block.columns ? begin + width : block.columns;
-    for (std::size_t i = begin + threadIdx.x; i < end; i += threads) {
-      const float score = row[i];
-      const Token token = block.first + static_cast<Token>(i);
-      if (score < bar && block.allows(token)) {
-        const unsigned slot = atomicAdd(&passed, 1U);
-        passed_scores[slot] = score;
-        passed_tokens[slot] = token;
-      }
+    float sifted[at_once];
+    for (unsigned k = 0; k < at_once; ++k) {
+      const std::size_t i = begin + k * threads + threadIdx.x;
+      sifted[k] = i < end ? row[i] : std::numeric_limits<float>::infinity();
     }
-    __syncthreads();
-    if (threadIdx.x < 32) {
-      const unsigned lane = threadIdx.x;
-      for (unsigned c = 0; c < passed; ++c) {
-        const float score = passed_scores[c];
-        const Token token = passed_tokens[c];
-        unsigned slot = 0;
-        for (unsigned base = 0; base < depth; base += 32) {
-          const unsigned i = base + lane;
-          const bool better = i < depth && (list_scores[i] < score ||
-                                            (list_scores[i] == score && list_tokens[i] < token));
-          slot += static_cast<unsigned>(__popc(__ballot_sync(~0U, better)));
-        }
-        if (slot >= depth) continue;
-        // Everything behind the slot moves up by one, the last strip of 32 first.
-        for (int base = static_cast<int>((depth - 1) / 32 * 32);
-             base >= static_cast<int>(slot / 32 * 32); base -= 32) {
-          const unsigned i = static_cast<unsigned>(base) + lane;
-          const bool moves = i > slot && i < depth;
-          const float before_score = moves ? list_scores[i - 1] : 0.0F;
-          const Token before_token = moves ? list_tokens[i - 1] : no_token;
-          __syncwarp();
-          if (moves) {
-            list_scores[i] = before_score;
-            list_tokens[i] = before_token;
-          }
-          __syncwarp();
-        }
-        if (lane == 0) {
-          list_scores[slot] = score;
-          list_tokens[slot] = token;
-        }
-        __syncwarp();
-      }
+    __syncthreads();  // the list is whole, and nobody reads the buffer any more
+    const float bar = list[depth - 1].score;
+    for (unsigned k = 0; k < at_once; ++k) {
+      if (!(sifted[k] < bar)) continue;
+      const Token token = block.first + static_cast<Token>(begin + k * threads + threadIdx.x);
+      if (block.allows(token)) passed[atomicAdd(&counts[parity], 1U)] = {sifted[k], token};
     }
+    if (threadIdx.x == 0) counts[1 - parity] = 0;
     __syncthreads();
+    const unsigned arrived = counts[parity];
+    parity = 1 - parity;
+    if (arrived == 0) continue;
+    for (unsigned i = threadIdx.x; i < depth + arrived; i += threads) {
+      const Ranked own = i < depth ? list[i] : passed[i - depth];
+      unsigned place = i < depth ? i : place_in(list, depth, own);
+      for (unsigned k = 0; k < arrived; ++k) place += passed[k].before(own) ? 1U : 0U;
+      if (place < depth) next[place] = own;
+    }
+    Ranked* const last = list;
+    list = next;
+    next = last;
   }
+  __syncthreads();
   for (unsigned i = threadIdx.x; i < depth; i += threads) {
-    top.scores[list + i] = list_scores[i];
-    top.tokens[list + i] = list_tokens[i];
+    scores[i] = list[i].score;
+    tokens[i] = list[i].token;
   }
 }
 
