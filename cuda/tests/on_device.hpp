@@ -2,43 +2,65 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <thrust/copy.h>
-#include <thrust/device_vector.h>
+#include <thrust/device_malloc_allocator.h>
 #include <thrust/execution_policy.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <vector>
 
+#include "closed_allocator.hpp"
+#include "late_copy_lane.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/cuda/buffer.cuh"
 #include "unlearn/cuda/device.cuh"
 
 namespace unlearn::testing {
 
-/// Counts what is allocated from it.
-class CountingAllocator : public thrust::device_malloc_allocator<unsigned char> {
- public:
-  using Base = thrust::device_malloc_allocator<unsigned char>;
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+using DeviceAllocator = thrust::device_malloc_allocator<unsigned char>;
+#else
+using DeviceAllocator = ClosedAllocator;
+#endif
 
+/// Counts what is allocated from it.
+class CountingAllocator : public DeviceAllocator {
+ public:
   explicit CountingAllocator(std::size_t& count) : count_(&count) {}
 
   [[nodiscard]] pointer allocate(size_type size) {
     ++*count_;
-    return Base::allocate(size);
+    return DeviceAllocator::allocate(size);
   }
 
  private:
   std::size_t* count_;
 };
 
+}  // namespace unlearn::testing
+
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_OMP || \
+    THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_TBB
+/// On these systems copies come late; on CPP they are done at once.
+template <>
+class unlearn::cuda::detail::HostCopyLane<unlearn::testing::CountingAllocator>
+    : public unlearn::testing::LateCopyLane<unlearn::testing::CountingAllocator> {};
+#endif
+
+namespace unlearn::testing {
+
 /// Numbers in the device's memory.
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t count) : numbers_(count) {}
-  explicit DeviceArray(const std::vector<T>& numbers) : numbers_(numbers.begin(), numbers.end()) {}
+  explicit DeviceArray(std::size_t count) : DeviceArray(std::vector<T>(count)) {}
+  explicit DeviceArray(const std::vector<T>& numbers) : count_(numbers.size()) {
+    numbers_.reserve(count_);
+    move(numbers.data(), data());
+  }
 
-  [[nodiscard]] T* data() { return thrust::raw_pointer_cast(numbers_.data()); }
+  [[nodiscard]] T* data() { return numbers_.data(); }
   template <std::size_t Rank>
   [[nodiscard]] View<T, Rank> view(const std::array<std::size_t, Rank>& extents) {
     return {data(), extents};
@@ -49,13 +71,24 @@ class DeviceArray {
   }
   /// A copy on the host.
   [[nodiscard]] std::vector<T> numbers() const {
-    std::vector<T> host(numbers_.size());
-    thrust::copy(numbers_.begin(), numbers_.end(), host.begin());
+    std::vector<T> host(count_);
+    move(numbers_.data(), host.data());
     return host;
   }
 
  private:
-  thrust::device_vector<T> numbers_;
+  void move(const T* from, T* to) const {
+    if (count_ == 0) return;
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    ASSERT_EQ(cudaMemcpy(to, from, count_ * sizeof(T), cudaMemcpyDefault), cudaSuccess);
+#else
+    const cuda::detail::HostAccess<DeviceAllocator> access;
+    std::copy(from, from + count_, to);
+#endif
+  }
+
+  cuda::Buffer<T, DeviceAllocator> numbers_{DeviceAllocator{}};
+  std::size_t count_;
 };
 
 /// A policy of the system that the tests are built for, whose allocations are counted.

@@ -308,19 +308,17 @@ TEST_F(FiniteOnDevice, AllocatesNothingTheSecondTime) {
 }
 
 /// f(δ) = Σ c_i δ_i in whole numbers: the gradient is c, and the value is exact in any order.
+template <class DeviceT>
 struct Linear {
+  DeviceT device;
   DeviceArray<float>* slopes;
   std::size_t count;
 
   template <class X>
   double operator()(View<const X, 2> noise, View<float, 2> grad) const {
-    thrust::device_ptr<float> out(grad.data());
-    thrust::copy(thrust::device_ptr<float>(slopes->data()),
-                 thrust::device_ptr<float>(slopes->data()) + static_cast<std::ptrdiff_t>(count),
-                 out);
+    copy_on(device, slopes->data(), count, grad.data());
     std::vector<X> delta(count);
-    const thrust::device_ptr<const X> from(noise.data());
-    thrust::copy(from, from + static_cast<std::ptrdiff_t>(count), delta.begin());
+    copy_out_on(device, noise.data(), count, delta.data());
     const std::vector<float> c = slopes->numbers();
     double value = 0;
     for (std::size_t i = 0; i < count; ++i) value += static_cast<double>(c[i]) * delta[i];
@@ -351,9 +349,9 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
   const auto expected = descent.optimize(
       on_host, View<std::int8_t, 2>(noise.data(), extents),
       LatticeNoise{.lattice = {}, .clean = {clean.data(), extents}}, unlearn::sequential);
-  const auto result =
-      descent.optimize(Linear{.slopes = &slopes_there, .count = 150}, noise_there.view(extents),
-                       LatticeNoise{.lattice = {}, .clean = clean_there.read(extents)}, device());
+  const auto result = descent.optimize(
+      Linear{.device = device(), .slopes = &slopes_there, .count = 150}, noise_there.view(extents),
+      LatticeNoise{.lattice = {}, .clean = clean_there.read(extents)}, device());
 
   EXPECT_EQ(noise_there.numbers(), noise);
   EXPECT_EQ(result.value, expected.value);
@@ -369,9 +367,7 @@ TEST_F(SignStepOnDevice, DescentStopsAtAGradientThatIsNotFinite) {
   DeviceArray<std::uint8_t> clean(std::vector<std::uint8_t>(10, 100));
   const auto result = unlearn::ProjectedSignDescent{}.optimize(
       [&](View<const std::int8_t, 2>, View<float, 2> grad) {
-        thrust::copy(thrust::device_ptr<float>(slopes_there.data()),
-                     thrust::device_ptr<float>(slopes_there.data()) + 10,
-                     thrust::device_ptr<float>(grad.data()));
+        copy_on(device(), slopes_there.data(), 10, grad.data());
         return 1.0;
       },
       noise.view<2>({1, 10}), LatticeNoise{.lattice = {}, .clean = clean.read<2>({1, 10})},

@@ -180,6 +180,28 @@ template <class T, class P, class A>
 
 namespace detail {
 
+/// While it lives, the host may work in the device's memory: a system of the host does so for the
+/// device. An allocator whose memory is closed to the host otherwise has open() and close(), as
+/// that of the tests, which so find whoever takes the device's memory for the host's.
+template <class Allocator>
+class HostAccess {
+ public:
+  HostAccess() {
+    if constexpr (is_closed) Allocator::open();
+  }
+  HostAccess(const HostAccess&) = delete;
+  HostAccess& operator=(const HostAccess&) = delete;
+  ~HostAccess() {
+    if constexpr (is_closed) Allocator::close();
+  }
+
+ private:
+  static constexpr bool is_closed = requires {
+    Allocator::open();
+    Allocator::close();
+  };
+};
+
 /// Copies bytes from anywhere to anywhere, on the policy's stream. Does not wait.
 template <class P, class A>
 void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, std::size_t bytes,
@@ -190,6 +212,7 @@ void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, s
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(device.thrust)), "copy");
 #endif
   } else {
+    const HostAccess<A> access;
     std::memcpy(to, from, bytes);
   }
 }

@@ -67,6 +67,7 @@ void set_to_zero([[maybe_unused]] const Device<P, A>& device, int* number) {
     check(cudaMemsetAsync(number, 0, sizeof *number, stream_of(device.thrust)), "memory set to 0");
 #endif
   } else {
+    const HostAccess<A> access;
     *number = 0;
   }
 }

@@ -110,9 +110,11 @@ class PinnedArray {
 #endif
 
 /// On the host, where a copy is done at once.
+template <class Allocator>
 class HostCopyLane {
  public:
   static void begin(const void* from, std::size_t bytes, void* to) {
+    const HostAccess<Allocator> access;
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
   template <class DeviceT>
@@ -124,10 +126,11 @@ class HostCopyLane {
 
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
 template <class DeviceT>
-using CopyLane = std::conditional_t<DeviceT::on_cuda, CudaCopyLane, HostCopyLane>;
+using CopyLane = std::conditional_t<DeviceT::on_cuda, CudaCopyLane,
+                                    HostCopyLane<typename DeviceT::allocator_type>>;
 #else
 template <class DeviceT>
-using CopyLane = HostCopyLane;
+using CopyLane = HostCopyLane<typename DeviceT::allocator_type>;
 #endif
 
 }  // namespace unlearn::cuda::detail

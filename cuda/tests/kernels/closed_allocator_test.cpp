@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "closed_allocator.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace {
+
+using unlearn::testing::ClosedAllocator;
+
+class ClosedMemory : public testing::Test {
+ protected:
+  static constexpr std::size_t size = 4096 + 300;
+
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): raw memory becomes numbers
+  volatile float* numbers_ = reinterpret_cast<float*>(ClosedAllocator::allocate(size));
+
+  void TearDown() override {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast,cppcoreguidelines-pro-type-reinterpret-cast)
+    ClosedAllocator::deallocate(reinterpret_cast<unsigned char*>(const_cast<float*>(numbers_)),
+                                size);
+  }
+};
+
+TEST_F(ClosedMemory, IsOpenBetweenOpenAndClose) {
+  ClosedAllocator::open();
+  ClosedAllocator::open();
+  EXPECT_TRUE(std::isnan(numbers_[0])) << "not written yet";
+  numbers_[size / sizeof(float) - 1] = 2;
+  ClosedAllocator::close();
+  EXPECT_EQ(numbers_[size / sizeof(float) - 1], 2) << "opened twice, closed once";
+  ClosedAllocator::close();
+}
+
+using ClosedMemoryDeathTest = ClosedMemory;
+
+TEST_F(ClosedMemoryDeathTest, EndsWhoTouchesIt) {
+  EXPECT_DEATH((void)numbers_[0], "");
+  EXPECT_DEATH(numbers_[0] = 1, "");
+  ClosedAllocator::open();
+  EXPECT_DEATH(numbers_[(size + 255) / sizeof(float)] = 1, "") << "behind its end";
+  ClosedAllocator::close();
+  EXPECT_DEATH((void)numbers_[0], "") << "closed again";
+}
+
+}  // namespace
