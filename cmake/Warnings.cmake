@@ -5,5 +5,5 @@ add_library(unlearn::warnings ALIAS unlearn_warnings)
 target_compile_options(
   unlearn_warnings
   INTERFACE
-    "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wsign-conversion;-Werror>"
+    "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wsign-conversion>"
 )

@@ -135,9 +135,10 @@ struct UpdatePack {
       const Pack<typename Update::Clean> x = load_pack(clean + first);
       Pack<typename Update::Gradient> g{};
       if (gradient != nullptr) g = load_pack(gradient + first);
+      std::size_t element = first % columns;  // one division for a pack
       for (std::size_t i = 0; i < pack_size; ++i) {
-        delta.numbers[i] =
-            update(delta.numbers[i], x.numbers[i], g.numbers[i], (first + i) % columns);
+        delta.numbers[i] = update(delta.numbers[i], x.numbers[i], g.numbers[i], element);
+        element = element + 1 == columns ? 0 : element + 1;
       }
       store_pack(delta, noise + first);
       return;
