@@ -11,9 +11,10 @@
 
 namespace unlearn::testing {
 
-/// Memory that the host cannot touch but between open() and close(), as it cannot touch a GPU's: a
-/// program that does is ended by SIGSEGV, and so is one that goes beyond an array by more than its
-/// rounding up to 256 bytes, or uses it when it is gone. What is not written yet is NaN.
+/// Memory that the host cannot touch but between open_to_host() and close_to_host(), as it cannot
+/// touch a GPU's: a program that does is ended by SIGSEGV, and so is one that goes beyond what was
+/// allocated by more than its rounding up to 256 bytes, or uses it when it is gone. All bits of
+/// what was not written yet are set.
 ///
 /// For one thread at a time.
 class ClosedAllocator {
@@ -42,10 +43,10 @@ class ClosedAllocator {
     munmap(begin, mapping.bytes + page());
   }
 
-  static void open() {
+  static void open_to_host() {
     if (opened()++ == 0) protect(PROT_READ | PROT_WRITE);
   }
-  static void close() {
+  static void close_to_host() {
     if (--opened() == 0) protect(PROT_NONE);
   }
 

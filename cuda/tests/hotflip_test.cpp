@@ -74,13 +74,18 @@ class HotFlipOnDevice : public unlearn::testing::OnDevice {
 
 TEST_F(HotFlipOnDevice, FindsTheReferencesCandidates) {
   SplitMix64 rng(1);
-  // A vocabulary within a block of scores; with 1,280 rows, whose blocks have 8,192 tokens, one of
-  // whole blocks, and one token beyond them; more candidates than a warp has threads; fewer tokens
-  // than candidates.
-  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},      {{640, 2, 2}, 16384, 4},
-                                     {{640, 2, 1}, 16385, 16}, {{1, 3, 4}, 16385, 45},
-                                     {{2, 2, 3}, 6, 16},       {{1, 1, 1}, 1, 1},
-                                     {{1, 2, 4}, 9000, 1021},   // as deep as shared memory holds
+  const std::size_t rows = 1280;
+  const std::size_t block = unlearn::cuda::detail::tokens_in_block(
+      rows, 1'000'000, unlearn::cuda::detail::multiprocessors(device()));
+  // A vocabulary within a block of scores, of whole blocks, and one token beyond them; more
+  // candidates than a warp has threads; fewer tokens than candidates.
+  const std::vector<Search> searches{{{3, 2, 5}, 100, 4},
+                                     {{rows / 2, 2, 2}, 2 * block, 4},
+                                     {{rows / 2, 2, 1}, 2 * block + 1, 16},
+                                     {{1, 3, 4}, 16385, 45},
+                                     {{2, 2, 3}, 6, 16},
+                                     {{1, 1, 1}, 1, 1},
+                                     {{1, 2, 4}, 9000, 1021},   // as deep as a kernel holds
                                      {{1, 2, 4}, 9000, 1100}};  // and deeper
   for (const Search& shape : searches) {
     SCOPED_TRACE(shape.vocabulary);

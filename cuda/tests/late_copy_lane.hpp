@@ -6,31 +6,38 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 #include "unlearn/cuda/detail/copy_lane.cuh"
 
 namespace unlearn::testing {
 
-/// A copy lane of the host's that copies as late as it may: when somebody waits for the copy, who
-/// must not have touched either side before. A copy that nobody has waited for on the host must not
-/// be followed by another: its array there may still be read.
-template <class Allocator>
+/// A copy lane of the host's that copies when the policy's stream needs the copy, and fails a test
+/// that uses a lane's memory too early: the host's array before settle(), the device's before
+/// release().
+template <class DeviceT>
 class LateCopyLane {
  public:
   void begin(const void* from, std::size_t bytes, void* to) {
-    EXPECT_TRUE(settled_);
-    settled_ = false;
+    EXPECT_TRUE(is_settled_) << "the host's array is in use";
+    EXPECT_TRUE(is_released_ || bytes == 0) << "the device's buffer is in use, or new";
+    is_settled_ = false;
     pending_ = Copy{.from = from, .bytes = bytes, .to = to};
   }
-  template <class DeviceT>
+  /// On a GPU the host does not wait here: what is copied may be read until settle().
   void join(const DeviceT& /*device*/) {
     copy();
+    is_released_ = false;
   }
-  template <class DeviceT>
-  void release(const DeviceT& /*device*/) {}
+  void release(const DeviceT& /*device*/) { is_released_ = true; }
   void settle() {
     copy();
-    settled_ = true;
+    if (!is_settled_) {
+      const cuda::detail::HostAccess<DeviceT> access;
+      EXPECT_TRUE(copied_.empty() || std::memcmp(source_, copied_.data(), copied_.size()) == 0)
+          << "what was copied has changed on its way";
+    }
+    is_settled_ = true;
   }
 
  private:
@@ -42,13 +49,19 @@ class LateCopyLane {
 
   void copy() {
     if (!pending_) return;
-    const cuda::detail::HostAccess<Allocator> access;
-    if (pending_->bytes > 0) std::memcpy(pending_->to, pending_->from, pending_->bytes);
+    const cuda::detail::HostAccess<DeviceT> access;
+    const auto* const bytes = static_cast<const unsigned char*>(pending_->from);
+    copied_.assign(bytes, bytes + pending_->bytes);
+    source_ = bytes;
+    if (!copied_.empty()) std::memcpy(pending_->to, copied_.data(), copied_.size());
     pending_.reset();
   }
 
   std::optional<Copy> pending_;
-  bool settled_ = true;
+  const unsigned char* source_ = nullptr;
+  std::vector<unsigned char> copied_;
+  bool is_settled_ = true;
+  bool is_released_ = false;
 };
 
 }  // namespace unlearn::testing

@@ -43,9 +43,11 @@ class CountingAllocator : public DeviceAllocator {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_OMP || \
     THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_TBB
 /// On these systems copies come late; on CPP they are done at once.
-template <>
-class unlearn::cuda::detail::HostCopyLane<unlearn::testing::CountingAllocator>
-    : public unlearn::testing::LateCopyLane<unlearn::testing::CountingAllocator> {};
+template <class ThrustPolicy>
+class unlearn::cuda::detail::HostCopyLane<
+    unlearn::cuda::Device<ThrustPolicy, unlearn::testing::CountingAllocator>>
+    : public unlearn::testing::LateCopyLane<
+          unlearn::cuda::Device<ThrustPolicy, unlearn::testing::CountingAllocator>> {};
 #endif
 
 namespace unlearn::testing {
@@ -82,8 +84,9 @@ class DeviceArray {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
     ASSERT_EQ(cudaMemcpy(to, from, count_ * sizeof(T), cudaMemcpyDefault), cudaSuccess);
 #else
-    const cuda::detail::HostAccess<DeviceAllocator> access;
+    DeviceAllocator::open_to_host();
     std::copy(from, from + count_, to);
+    DeviceAllocator::close_to_host();
 #endif
   }
 

@@ -23,14 +23,14 @@ class ClosedMemory : public testing::Test {
   }
 };
 
-TEST_F(ClosedMemory, IsOpenBetweenOpenAndClose) {
-  ClosedAllocator::open();
-  ClosedAllocator::open();
+TEST_F(ClosedMemory, IsOpenWhenItWasOpened) {
+  ClosedAllocator::open_to_host();
+  ClosedAllocator::open_to_host();
   EXPECT_TRUE(std::isnan(numbers_[0])) << "not written yet";
   numbers_[size / sizeof(float) - 1] = 2;
-  ClosedAllocator::close();
+  ClosedAllocator::close_to_host();
   EXPECT_EQ(numbers_[size / sizeof(float) - 1], 2) << "opened twice, closed once";
-  ClosedAllocator::close();
+  ClosedAllocator::close_to_host();
 }
 
 using ClosedMemoryDeathTest = ClosedMemory;
@@ -38,9 +38,9 @@ using ClosedMemoryDeathTest = ClosedMemory;
 TEST_F(ClosedMemoryDeathTest, EndsWhoTouchesIt) {
   EXPECT_DEATH((void)numbers_[0], "");
   EXPECT_DEATH(numbers_[0] = 1, "");
-  ClosedAllocator::open();
+  ClosedAllocator::open_to_host();
   EXPECT_DEATH(numbers_[(size + 255) / sizeof(float)] = 1, "") << "behind its end";
-  ClosedAllocator::close();
+  ClosedAllocator::close_to_host();
   EXPECT_DEATH((void)numbers_[0], "") << "closed again";
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels that are ours, not Thrust's: a GPU is not needed to see that they are right, only to
-// see that they are fast.
+// The kernels that are ours, not Thrust's, with a thread of the host for each of a block's.
 #include "on_threads.hpp"
 // What follows compiles kernels.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +16,12 @@
 
 #include "noise/random_numbers.hpp"
 #include "unlearn/core/random.hpp"
+#include "unlearn/cuda/candidate_scoring.cuh"
 #include "unlearn/cuda/detail/cross_entropies.cuh"
 #include "unlearn/cuda/detail/launch.cuh"
 #include "unlearn/cuda/detail/top_tokens.cuh"
 #include "unlearn/cuda/detail/unit_rows.cuh"
+#include "unlearn/cuda/info_nce.cuh"
 
 namespace {
 
@@ -132,6 +134,69 @@ TEST(Teams, TakeCrossEntropiesAsOneMemberDoes) {
   }
 }
 
+TEST(Teams, TakeTheLossAndItsGradientsAsOneMemberDoes) {
+  constexpr std::size_t width = 70;
+  for (const std::size_t pairs : {1UL, 65UL}) {
+    SCOPED_TRACE(pairs);
+    SplitMix64 rng(6);
+    const auto near = [](const auto& results) {
+      EXPECT_THAT(results[0], testing::Pointwise(testing::DoubleNear(1e-10), results[1]));
+    };
+    const auto similarities = random_numbers<double>(rng, pairs * pairs, -3, 3);
+    const auto losses = random_numbers<double>(rng, 2 * pairs, 0, 3);
+    std::vector<double> one(1);
+    near(by_team_and_alone(
+        1, kernels::MeanLoss{.losses = losses.data(), .pairs = pairs, .value = one.data()}, one));
+    near(by_team_and_alone(1,
+                           kernels::Dot{.a = similarities.data(),
+                                        .b = similarities.data(),
+                                        .count = pairs * pairs,
+                                        .sum = one.data()},
+                           one));
+    std::vector<double> of_similarities(pairs * pairs);
+    near(by_team_and_alone(pairs,
+                           kernels::SimilarityGradient{.similarities = similarities.data(),
+                                                       .losses = losses.data(),
+                                                       .pairs = pairs,
+                                                       .gradient = of_similarities.data()},
+                           of_similarities));
+    const auto unit_gradient = random_numbers<double>(rng, pairs * width, -1, 1);
+    const auto unit = random_numbers<double>(rng, pairs * width, -0.2, 0.2);
+    const auto norms = random_numbers<double>(rng, pairs, 0.5, 2);
+    std::vector<double> gradient(pairs * width);
+    near(by_team_and_alone(pairs,
+                           kernels::PullBackRow<double>{.unit_gradient = unit_gradient.data(),
+                                                        .unit = unit.data(),
+                                                        .norms = norms.data(),
+                                                        .columns = width,
+                                                        .gradient = gradient.data()},
+                           gradient));
+  }
+}
+
+TEST(Teams, ScoreCandidatesAsOneMemberDoes) {
+  constexpr std::size_t pairs = 65;
+  constexpr std::size_t count = 5;
+  SplitMix64 rng(7);
+  const auto similarities = random_numbers<double>(rng, pairs * pairs, -9, 9);
+  const auto others = random_numbers<double>(rng, pairs * pairs, -9, 9);
+  const auto other_columns = random_numbers<double>(rng, pairs, 0, 9);
+  const auto candidates = random_numbers<double>(rng, count * pairs, -9, 9);
+  const std::vector<unlearn::Index> replaced{0, 7, 64, 7, 30};
+  std::vector<double> losses(count);
+  const auto [team, alone] =
+      by_team_and_alone(count,
+                        kernels::ScoreCandidate{.similarities = similarities.data(),
+                                                .others = others.data(),
+                                                .other_columns = other_columns.data(),
+                                                .candidates = candidates.data(),
+                                                .replaced = replaced.data(),
+                                                .pairs = pairs,
+                                                .losses = losses.data()},
+                        losses);
+  EXPECT_THAT(team, testing::Pointwise(testing::DoubleNear(1e-12), alone));
+}
+
 // --- The best tokens of rows ---------------------------------------------------------------------
 
 /// Scores of a vocabulary, row by row, and which tokens may be chosen.
@@ -187,12 +252,16 @@ Ranking rank_by_kernel(const Vocabulary& vocabulary, std::size_t depth, std::siz
   });
 }
 
-Ranking rank_one_by_one(const Vocabulary& vocabulary, std::size_t depth) {
-  return rank(vocabulary, depth, vocabulary.tokens, [&](const auto& block, const auto& lists) {
+Ranking rank_one_by_one(const Vocabulary& vocabulary, std::size_t depth, std::size_t width) {
+  return rank(vocabulary, depth, width, [&](const auto& block, const auto& lists) {
     for (std::size_t row = 0; row < vocabulary.rows; ++row) {
       kernels::MergeBlock{.block = block, .top = lists}(row);
     }
   });
+}
+
+Ranking rank_one_by_one(const Vocabulary& vocabulary, std::size_t depth) {
+  return rank_one_by_one(vocabulary, depth, vocabulary.tokens);
 }
 
 TEST(TopTokens, AreThoseOfTheReference) {
@@ -214,7 +283,9 @@ TEST(TopTokens, AreThoseOfTheReference) {
     for (std::size_t i = 5; i < vocabulary.scores.size(); i += 13) vocabulary.scores[i] = infinity;
     for (std::size_t i = 7; i < vocabulary.scores.size(); i += 17) vocabulary.scores[i] = -infinity;
     for (std::uint64_t& word : vocabulary.allowed) word = rng() | rng();
-    EXPECT_EQ(rank_by_kernel<32>(vocabulary, depth, width), rank_one_by_one(vocabulary, depth));
+    const Ranking expected = rank_one_by_one(vocabulary, depth);
+    EXPECT_EQ(rank_by_kernel<32>(vocabulary, depth, width), expected);
+    EXPECT_EQ(rank_one_by_one(vocabulary, depth, width), expected) << "in blocks";
   }
 }
 

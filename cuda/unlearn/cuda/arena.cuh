@@ -22,7 +22,8 @@ namespace unlearn::cuda {
 /// It grows by blocks, and returns them when it ends. What one call gives back the next one may
 /// borrow while the device still works for the first: an arena belongs to one stream.
 ///
-/// @tparam Allocator of bytes in the device's memory; its pointers pass thrust::raw_pointer_cast
+/// @tparam Allocator of bytes in the device's memory; its pointers pass thrust::raw_pointer_cast.
+///                   May have open_to_host(): see HostAccess.
 template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
 class Arena {
  public:

@@ -181,24 +181,25 @@ template <class T, class P, class A>
 namespace detail {
 
 /// While it lives, the host may work in the device's memory: a system of the host does so for the
-/// device. An allocator whose memory is closed to the host otherwise has open() and close(), as
-/// that of the tests, which so find whoever takes the device's memory for the host's.
-template <class Allocator>
+/// device. An allocator that closes its memory to the host otherwise has open_to_host() and
+/// close_to_host(), as that of the tests, which so find a host that touches the device's memory.
+template <class DeviceT>
 class HostAccess {
  public:
   HostAccess() {
-    if constexpr (is_closed) Allocator::open();
+    if constexpr (is_closed) Allocator::open_to_host();
   }
   HostAccess(const HostAccess&) = delete;
   HostAccess& operator=(const HostAccess&) = delete;
   ~HostAccess() {
-    if constexpr (is_closed) Allocator::close();
+    if constexpr (is_closed) Allocator::close_to_host();
   }
 
  private:
-  static constexpr bool is_closed = requires {
-    Allocator::open();
-    Allocator::close();
+  using Allocator = typename DeviceT::allocator_type;
+  static constexpr bool is_closed = !DeviceT::on_cuda && requires {
+    Allocator::open_to_host();
+    Allocator::close_to_host();
   };
 };
 
@@ -212,7 +213,7 @@ void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, s
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(device.thrust)), "copy");
 #endif
   } else {
-    const HostAccess<A> access;
+    const HostAccess<Device<P, A>> access;
     std::memcpy(to, from, bytes);
   }
 }

@@ -67,7 +67,7 @@ void set_to_zero([[maybe_unused]] const Device<P, A>& device, int* number) {
     check(cudaMemsetAsync(number, 0, sizeof *number, stream_of(device.thrust)), "memory set to 0");
 #endif
   } else {
-    const HostAccess<A> access;
+    const HostAccess<Device<P, A>> access;
     *number = 0;
   }
 }
@@ -82,17 +82,12 @@ void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t c
   constexpr std::size_t most_pieces = std::size_t{1} << 19U;
   const std::size_t pieces =
       std::min((count + detail::pack_size - 1) / detail::pack_size, most_pieces);
-  const auto run = [&](auto packs) {
+  detail::with_packs(detail::is_aligned(numbers), [&](auto packs) {
     detail::for_each_index(
         device, pieces,
         detail::FindNotFinite<T, decltype(packs)::value>{
             .numbers = numbers, .count = count, .stride = pieces, .found = found});
-  };
-  if (detail::is_aligned(numbers)) {
-    run(std::true_type{});
-  } else {
-    run(std::false_type{});
-  }
+  });
 }
 
 /// Whether every number is neither NaN nor infinite. Waits for the device.

@@ -49,19 +49,16 @@ void move_rows(const Device<P, A>& device, View<const T, 2> from, View<const Ind
                                 indices.size());
   const std::size_t columns = from.extent(1);
   const std::size_t packs_a_row = (columns + pack_size - 1) / pack_size;
-  const auto run = [&](auto packs) {
-    for_each_index(device, indices.size() * packs_a_row,
+  with_packs(columns % pack_size == 0 && is_aligned(from.data()) && is_aligned(to.data()),
+             [&](auto packs) {
+               for_each_index(
+                   device, indices.size() * packs_a_row,
                    MoveRow<T, scatter, decltype(packs)::value>{.from = from.data(),
                                                                .to = to.data(),
                                                                .indices = indices.data(),
                                                                .columns = columns,
                                                                .packs_a_row = packs_a_row});
-  };
-  if (columns % pack_size == 0 && is_aligned(from.data()) && is_aligned(to.data())) {
-    run(std::true_type{});
-  } else {
-    run(std::false_type{});
-  }
+             });
 }
 
 /// sums[g, c] for one g and c.

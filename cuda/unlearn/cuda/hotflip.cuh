@@ -23,8 +23,9 @@ inline constexpr std::size_t most_scores = std::size_t{10} << 20U;
 
 /// Tokens in a block of scores: as many as `most_scores` allow, in whole waves of the product.
 ///
-/// cuBLAS cuts a product into tiles, of 128 rows and up to 256 tokens here, and a GPU computes one
-/// on each multiprocessor at a time: a last wave that is half empty costs as much as a full one.
+/// A product is computed in tiles, and a last wave of them that is half empty takes as long as a
+/// full one. Assumes what cuBLAS may choose: tiles of 128 rows and 128 or 256 tokens, one at a time
+/// on each multiprocessor.
 [[nodiscard]] inline std::size_t tokens_in_block(std::size_t rows, std::size_t vocabulary,
                                                  std::size_t multiprocessors) {
   constexpr std::size_t tile_rows = 128;

@@ -157,20 +157,16 @@ void update_all(const Device<P, A>& device, const Update& update,
   const std::size_t count = noise.size();
   const std::size_t units = (count + pack_size - 1) / pack_size;
   const std::size_t columns = noise.extent(1);
-  const auto run = [&](auto packs) {
-    for_each_index(device, units,
-                   UpdatePack<Update, decltype(packs)::value>{.update = update,
-                                                              .noise = noise.data(),
-                                                              .clean = clean.data(),
-                                                              .gradient = gradient,
-                                                              .count = count,
-                                                              .columns = columns});
-  };
-  if (is_aligned(noise.data()) && is_aligned(clean.data()) && is_aligned(gradient)) {
-    run(std::true_type{});
-  } else {
-    run(std::false_type{});
-  }
+  with_packs(is_aligned(noise.data()) && is_aligned(clean.data()) && is_aligned(gradient),
+             [&](auto packs) {
+               for_each_index(device, units,
+                              UpdatePack<Update, decltype(packs)::value>{.update = update,
+                                                                         .noise = noise.data(),
+                                                                         .clean = clean.data(),
+                                                                         .gradient = gradient,
+                                                                         .count = count,
+                                                                         .columns = columns});
+             });
 }
 
 template <class P, class A, class T, class Radius>

@@ -110,27 +110,24 @@ class PinnedArray {
 #endif
 
 /// On the host, where a copy is done at once.
-template <class Allocator>
+template <class DeviceT>
 class HostCopyLane {
  public:
   static void begin(const void* from, std::size_t bytes, void* to) {
-    const HostAccess<Allocator> access;
+    const HostAccess<DeviceT> access;
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
-  template <class DeviceT>
   static void join(const DeviceT& /*device*/) {}
-  template <class DeviceT>
   static void release(const DeviceT& /*device*/) {}
   static void settle() {}
 };
 
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
 template <class DeviceT>
-using CopyLane = std::conditional_t<DeviceT::on_cuda, CudaCopyLane,
-                                    HostCopyLane<typename DeviceT::allocator_type>>;
+using CopyLane = std::conditional_t<DeviceT::on_cuda, CudaCopyLane, HostCopyLane<DeviceT>>;
 #else
 template <class DeviceT>
-using CopyLane = HostCopyLane<typename DeviceT::allocator_type>;
+using CopyLane = HostCopyLane<DeviceT>;
 #endif
 
 }  // namespace unlearn::cuda::detail

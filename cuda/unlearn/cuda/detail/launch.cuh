@@ -22,7 +22,7 @@ template <class P, class A, class Work>
 void for_each_index(const Device<P, A>& device, std::size_t count, const Work& work) {
   static_assert(std::is_trivially_copyable_v<Work>);
   if (count == 0) return;
-  const HostAccess<A> access;
+  const HostAccess<Device<P, A>> access;
   thrust::for_each_n(device.thrust, thrust::counting_iterator<std::size_t>(0), count, work);
 }
 

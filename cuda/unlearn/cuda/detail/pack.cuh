@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "unlearn/cuda/detail/host_device.cuh"
 
@@ -23,6 +24,16 @@ template <class T>
 [[nodiscard]] bool is_aligned(const T* numbers) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): only the address is looked at
   return reinterpret_cast<std::uintptr_t>(numbers) % alignof(Pack<T>) == 0;
+}
+
+/// Calls run(std::true_type) if all can be read in packs, else run(std::false_type).
+template <class Run>
+void with_packs(bool can_be_read, const Run& run) {
+  if (can_be_read) {
+    run(std::true_type{});
+  } else {
+    run(std::false_type{});
+  }
 }
 
 template <class T>

@@ -52,7 +52,7 @@ void multiply([[maybe_unused]] const Device<P, A>& device, T factor, View<const 
     finish(device.thrust);
 #endif
   } else {
-    const HostAccess<A> access;
+    const HostAccess<Device<P, A>> access;
     const auto left = as_eigen(a);
     const auto right = as_eigen(b);
     auto result = as_eigen(out);

@@ -61,7 +61,7 @@ struct MergeBlock {
 
 #ifdef UNLEARN_KERNELS
 
-/// The deepest list that fits into a block's shared memory.
+/// The deepest list that merge_block holds in shared memory.
 inline constexpr std::size_t most_depth = 1024;
 
 /// A token and its score. No two tokens are the same, so there is one order.
