@@ -18,6 +18,7 @@
 
 #include "summary.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 
 namespace unlearn_bench {
 
@@ -50,7 +51,7 @@ class Copy {
   static constexpr std::array names{"memcpy", "a loop", "streaming stores"};
 
   void run(Way way) {
-    unlearn::detail::for_each_piece(
+    unlearn::for_each_piece(
         unlearn::parallel, size(), std::size_t{1} << 16U, [&](std::size_t begin, std::size_t end) {
           const std::span<const float> from = std::span(from_).subspan(begin, end - begin);
           const std::span<float> to = std::span(to_).subspan(begin, end - begin);
@@ -102,12 +103,12 @@ class Read {
 
   void operator()() {
     std::atomic<std::uint32_t> total = 0;
-    unlearn::detail::for_each_piece(
-        unlearn::parallel, numbers_.size(), std::size_t{1} << 16U,
-        [&](std::size_t begin, std::size_t end) {
-          const auto piece = std::span(numbers_).subspan(begin, end - begin);
-          total += std::accumulate(piece.begin(), piece.end(), std::uint32_t{0});
-        });
+    unlearn::for_each_piece(unlearn::parallel, numbers_.size(), std::size_t{1} << 16U,
+                            [&](std::size_t begin, std::size_t end) {
+                              const auto piece = std::span(numbers_).subspan(begin, end - begin);
+                              total +=
+                                  std::accumulate(piece.begin(), piece.end(), std::uint32_t{0});
+                            });
     require_correct(total == numbers_.size(), "sum of ones");
   }
 

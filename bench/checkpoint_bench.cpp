@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run of MEM-3 that keeps itself in checkpoints, against the same run without: small pictures as
+// A run of MEM-3 that keeps itself in checkpoints, against the same run without: small images as
 // in the quickstart, ten times as many, with their noise in a file of the current directory.
 
 #include <benchmark/benchmark.h>
@@ -31,15 +31,15 @@ using unlearn::View;
 
 constexpr int repeats = 5;
 
-/// Pictures of four fields, each in one of eight colours, and captions that name the colours.
-class Pictures {
+/// Images of four fields, each in one of eight colours, and captions that name the colours.
+class Images {
  public:
   using sample_type = std::uint8_t;
   static constexpr std::size_t side = 12;
   static constexpr std::size_t words = 66;
   static constexpr std::size_t fields = 4;
 
-  Pictures() : pixels_(rows() * elements()), captions_(rows()) {
+  Images() : pixels_(rows() * elements()), captions_(rows()) {
     unlearn::SplitMix64 rng(1);
     for (std::size_t row = 0; row < rows(); ++row) {
       auto& caption = captions_[row];
@@ -74,7 +74,7 @@ class Pictures {
   std::vector<std::array<Token, fields + 2>> captions_;
 };
 
-/// A linear picture tower and a bag of words, trained by gradient descent with momentum.
+/// A linear image tower and a bag of words, trained by gradient descent with momentum.
 class Towers {
  public:
   Towers() {
@@ -87,11 +87,11 @@ class Towers {
 
   [[nodiscard]] Matrix encode_signals(const PixelBatch& s) const { return centred(s) * image_; }
   [[nodiscard]] Matrix encode_texts(const TokenBatch& t) const { return bag(t) * word_; }
-  void signal_gradient(const PixelBatch& s, auto& pull, View<float, 2> out) const {
-    as_eigen(out) = pull(encode_signals(s)) * image_.transpose();
+  void signal_gradient(const PixelBatch& s, auto& pullback, View<float, 2> out) const {
+    as_eigen(out) = pullback(encode_signals(s)) * image_.transpose();
   }
-  void text_gradient(const TokenBatch& t, auto& pull, View<float, 3> out) const {
-    const Matrix gradient = pull(encode_texts(t));
+  void text_gradient(const TokenBatch& t, auto& pullback, View<float, 3> out) const {
+    const Matrix gradient = pullback(encode_texts(t));
     for (std::size_t r = 0; r < t.size(); ++r) {
       as_eigen(out[r]).rowwise() = gradient.row(static_cast<Eigen::Index>(r));
     }
@@ -99,7 +99,7 @@ class Towers {
   [[nodiscard]] View<const float, 2> token_embeddings() const { return word_; }
   [[nodiscard]] static double logit_scale() { return 10; }
 
-  double fit(const PixelBatch& s, const TokenBatch& t) {
+  double train_step(const PixelBatch& s, const TokenBatch& t) {
     const auto loss = unlearn::info_nce(encode_signals(s), encode_texts(t), logit_scale());
     image_step_ = 0.9F * image_step_ - 0.1F * (centred(s).transpose() * loss.grad_a);
     word_step_ = 0.9F * word_step_ - 0.1F * (bag(t).transpose() * loss.grad_b);
@@ -124,7 +124,7 @@ class Towers {
 
   static Matrix centred(const PixelBatch& s) { return s.perturbed().array() - 0.5F; }
   static Matrix bag(const TokenBatch& t) {
-    Matrix counts = Matrix::Zero(static_cast<Eigen::Index>(t.size()), Pictures::words);
+    Matrix counts = Matrix::Zero(static_cast<Eigen::Index>(t.size()), Images::words);
     for (std::size_t r = 0; r < t.size(); ++r) {
       for (const Token token : t.sequence(r)) counts(static_cast<Eigen::Index>(r), token) += 1;
     }
@@ -134,8 +134,8 @@ class Towers {
     return static_cast<std::streamsize>(sizeof(float)) * m.size();
   }
 
-  Matrix image_ = Matrix(Pictures::side * Pictures::side * 3, width);
-  Matrix word_ = Matrix(Pictures::words, width);
+  Matrix image_ = Matrix(Images::side * Images::side * 3, width);
+  Matrix word_ = Matrix(Images::words, width);
   Matrix image_step_ = Matrix::Zero(image_.rows(), width);
   Matrix word_step_ = Matrix::Zero(word_.rows(), width);
 };
@@ -158,12 +158,12 @@ class Directory {
   std::filesystem::path path_ = std::filesystem::current_path() / "checkpoint_bench.tmp";
 };
 
-auto mapped_state(const Directory& directory, const Pictures& pictures) {
-  auto scope = unlearn::Scope::of(pictures);
+auto mapped_state(const Directory& directory, const Images& images) {
+  auto scope = unlearn::Scope::of(images);
   unlearn::TriggerTable triggers(scope.triggers.groups(), std::array<Token, 3>{2, 2, 2});
-  return unlearn::RunState<unlearn::MappedNoise<>>{
-      .noise = unlearn::MappedNoise<>::create(directory / "noise.npy", scope.noise.groups(),
-                                              pictures.elements()),
+  return unlearn::RunState<unlearn::MappedNoiseStore<>>{
+      .noise = unlearn::MappedNoiseStore<>::create(directory / "noise.npy", scope.noise.groups(),
+                                                   images.elements()),
       .triggers = std::move(triggers),
       .scope = std::move(scope)};
 }
@@ -186,12 +186,12 @@ struct Outcome {
 
 /// A whole run, from an empty directory to closed files.
 template <class... Observers>
-unlearn::TriggerTable run(const Directory& directory, const Pictures& pictures,
+unlearn::TriggerTable run(const Directory& directory, const Images& images,
                           Observers&&... observers) {
-  auto state = mapped_state(directory, pictures);
+  auto state = mapped_state(directory, images);
   Towers model;
   std::mt19937_64 rng(3);
-  const auto result = shortened_mem().minimize(model, pictures, state, rng, observers...);
+  const auto result = shortened_mem().minimize(model, images, state, rng, observers...);
   unlearn_bench::require_correct(result.stop == unlearn::StopReason::round_limit, "end of the run");
   return state.triggers;
 }
@@ -203,7 +203,7 @@ std::string bytes_of(const std::string& path) {
 
 void run_with_checkpoints(benchmark::State& state) {
   const Directory directory;
-  const Pictures pictures;
+  const Images images;
   Outcome with;
   Outcome without;
   std::vector<double> ratios;
@@ -213,11 +213,11 @@ void run_with_checkpoints(benchmark::State& state) {
     for (int repeat = 0; repeat <= repeats; ++repeat) {
       directory.clear();
       const double bare =
-          unlearn_bench::seconds([&] { without.triggers = run(directory, pictures); });
+          unlearn_bench::seconds([&] { without.triggers = run(directory, images); });
       without.noise = bytes_of(directory / "noise.npy");
       directory.clear();
       const double kept = unlearn_bench::seconds([&] {
-        with.triggers = run(directory, pictures, unlearn::checkpoint_to(directory / "run"));
+        with.triggers = run(directory, images, unlearn::checkpoint_to(directory / "run"));
       });
       with.noise = bytes_of(directory / "noise.npy");
       unlearn_bench::require_correct(with == without, "noise and triggers of a run");
@@ -235,12 +235,12 @@ void run_with_checkpoints(benchmark::State& state) {
 /// One checkpoint after every noise has changed.
 void one_checkpoint(benchmark::State& state) {
   const Directory directory;
-  const Pictures pictures;
-  auto run = mapped_state(directory, pictures);
+  const Images images;
+  auto run = mapped_state(directory, images);
   Towers model;
   std::mt19937_64 rng(3);
   auto checkpoint = unlearn::checkpoint_to(directory / "run");
-  const std::vector<std::int8_t> row(pictures.elements(), 3);
+  const std::vector<std::int8_t> row(images.elements(), 3);
   const View<const std::int8_t, 2> noise(row, {1, row.size()});
   for (auto iteration : state) {
     std::vector<double> times;
@@ -248,7 +248,7 @@ void one_checkpoint(benchmark::State& state) {
       for (Index group = 0; group < run.noise.groups(); ++group) {
         run.noise.store(std::span(&group, 1), noise);
       }
-      ++run.progress.fit_steps;
+      ++run.progress.train_steps;
       times.push_back(unlearn_bench::seconds([&] {
         checkpoint(unlearn::SafePoint<decltype(run), std::mt19937_64, Towers>{
             .state = run, .rng = rng, .model = model, .last = true});
@@ -256,7 +256,7 @@ void one_checkpoint(benchmark::State& state) {
     }
     const double seconds = unlearn_bench::median(times);
     state.SetIterationTime(seconds);
-    state.SetBytesProcessed(static_cast<std::int64_t>(pictures.rows() * pictures.elements()));
+    state.SetBytesProcessed(static_cast<std::int64_t>(images.rows() * images.elements()));
     unlearn_bench::report("checkpoint.milliseconds_per_write", 1e3 * seconds);
   }
 }

@@ -15,9 +15,10 @@
 #include "peak_memory.hpp"
 #include "summary.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 
@@ -95,7 +96,7 @@ class Product {
 
   void run(std::size_t block) {
     const auto gradients = as_eigen(View<const float, 2>(data_->gradient, {rows, width}));
-    unlearn::detail::for_each_piece(
+    unlearn::for_each_piece(
         unlearn::parallel, vocabulary, block_tokens, [&](std::size_t begin, std::size_t end) {
           Matrix scores;
           for (std::size_t first = begin; first < end; first += block) {

@@ -11,7 +11,7 @@
 
 #include "summary.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 namespace {
 

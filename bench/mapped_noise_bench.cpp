@@ -18,7 +18,7 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/noise/mapped_noise.hpp"
+#include "unlearn/noise/mapped_noise_store.hpp"
 
 namespace {
 
@@ -39,8 +39,8 @@ class NoiseFile {
   NoiseFile(const NoiseFile&) = delete;
   NoiseFile& operator=(const NoiseFile&) = delete;
 
-  [[nodiscard]] unlearn::MappedNoise<> create() const {
-    return unlearn::MappedNoise<>::create(path_, groups, elements);
+  [[nodiscard]] unlearn::MappedNoiseStore<> create() const {
+    return unlearn::MappedNoiseStore<>::create(path_, groups, elements);
   }
 
  private:
@@ -70,7 +70,7 @@ struct Pass {
 
 void store_against_copy(benchmark::State& state) {
   const NoiseFile file;
-  unlearn::MappedNoise<> mapped = file.create();
+  unlearn::MappedNoiseStore<> mapped = file.create();
   Pass pass;
   std::vector<std::int8_t> plain(bytes);
   const View<std::int8_t, 2> rows(pass.noise, {batch, elements});

@@ -8,7 +8,7 @@
 
 namespace unlearn_bench {
 
-/// A step of the noise: δ ← Proj(δ − step · sign g), kept in the ball and the picture in [0, 1].
+/// A step of the noise: δ ← Proj(δ − step · sign g), kept in the ball and the image in [0, 1].
 inline at::Tensor plain_sign_step(at::Tensor noise, const at::Tensor& clean, const at::Tensor& grad,
                                   double step, double radius) {
   const at::Tensor direction = grad.sign();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Retrieval at COCO's size, 5,000 pictures and 25,000 captions, against the product in double that
+// Retrieval at COCO's size, 5,000 images and 25,000 captions, against the product in double that
 // gives all their similarities.
 
 #include <benchmark/benchmark.h>
@@ -14,9 +14,10 @@
 
 #include "summary.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 #include "unlearn/metrics/retrieval.hpp"
 
 namespace {
@@ -109,7 +110,7 @@ void require_correct() {
 /// Nothing but the scores, on the same threads, in tiles of the same size.
 void product(const MatrixOf<double>& a, const MatrixOf<double>& b) {
   constexpr Eigen::Index tile = 256;
-  unlearn::detail::for_each_piece(
+  unlearn::for_each_piece(
       unlearn::parallel, signals, tile, [&](std::size_t begin, std::size_t end) {
         const auto last = static_cast<Eigen::Index>(end);
         MatrixOf<double> scores;

@@ -18,18 +18,19 @@
 #include <vector>
 
 #include "summary.hpp"
+#include "unlearn/contrast/full_loss_scorer.hpp"
 #include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/info_nce_scorer.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
-#include "unlearn/mem/group_map.hpp"
 #include "unlearn/trigger/beam_search.hpp"
-#include "unlearn/trigger/candidate_scoring.hpp"
-#include "unlearn/trigger/contrast_scorer.hpp"
+#include "unlearn/trigger/contrastive_trigger_scorer.hpp"
 #include "unlearn/trigger/front_placement.hpp"
-#include "unlearn/trigger/full_loss_scoring.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
 namespace {
@@ -96,18 +97,17 @@ struct FloatLoss {
 
 /// What is timed: everything from the embeddings to the losses, the set-up included.
 void score_fast(const Data& data, std::span<double> losses) {
-  const unlearn::CandidateScoring scoring(data.signals, data.texts, logit_scale);
+  const unlearn::InfoNceScorer scoring(data.signals, data.texts, logit_scale);
   scoring.score(data.replaced, data.embeddings, losses);
 }
 
 /// losses[n] = loss(n · stride), shared out to as many threads as score_fast uses.
 template <class Loss>
 void score_full(std::size_t stride, std::span<double> losses, const Loss& loss) {
-  unlearn::detail::for_each_piece(unlearn::parallel, losses.size(), 1,
-                                  [&](std::size_t begin, std::size_t end) {
-                                    for (std::size_t n = begin; n < end; ++n)
-                                      losses[n] = loss(n * stride);
-                                  });
+  unlearn::for_each_piece(unlearn::parallel, losses.size(), 1,
+                          [&](std::size_t begin, std::size_t end) {
+                            for (std::size_t n = begin; n < end; ++n) losses[n] = loss(n * stride);
+                          });
 }
 
 bool all_close(std::span<const double> fast, std::span<const double> full, double tolerance) {
@@ -146,8 +146,8 @@ void scoring_against(benchmark::State& state, const Figure& figure, const Data& 
 
 void scoring_against_full_loss(benchmark::State& state) {
   const Data data;
-  const unlearn::FullLossScoring full(unlearn::InfoNce{}, View<const float, 2>(data.signals),
-                                      View<const float, 2>(data.texts), logit_scale);
+  const unlearn::FullLossScorer full(unlearn::InfoNce{}, View<const float, 2>(data.signals),
+                                     View<const float, 2>(data.texts), logit_scale);
   const auto loss = [&](std::size_t m) {
     return full.loss_with(std::span(data.replaced).subspan(m, 1),
                           View<const float, 2>(data.embeddings).slice(m, 1));
@@ -200,8 +200,8 @@ struct BeamData {
     for (std::size_t row = 0; row < pairs; ++row) {
       sequences.add(texts.captions[row], triggers[row]);
     }
-    unlearn::CandidateScoring scoring(signals, words.encode_texts(sequences.batch()), logit_scale);
-    unlearn::ContrastScorer scorer(words, placement, texts, std::move(scoring), 2048);
+    unlearn::InfoNceScorer scoring(signals, words.encode_texts(sequences.batch()), logit_scale);
+    unlearn::ContrastiveTriggerScorer scorer(words, placement, texts, std::move(scoring), 2048);
     return unlearn::BeamSearch{}(
         triggers.view(), View<const Token, 3>(tokens, {pairs, length, per_caption}), scorer);
   }

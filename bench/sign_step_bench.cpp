@@ -20,9 +20,9 @@
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 
 namespace {
 
@@ -64,7 +64,7 @@ struct FloatData {
 
   template <class P>
   void update(const P& policy) {
-    const unlearn::FeasibleNoise set{.ball = unlearn::LinfBall{.radius = radius},
+    const unlearn::BallAndBoxSet set{.ball = unlearn::LinfBall{.radius = radius},
                                      .clean = as_batch(std::span<const float>(clean))};
     set.sign_step(policy, as_batch(std::span(noise)), as_batch(std::span<const float>(grad)),
                   -step);
@@ -84,7 +84,7 @@ struct LatticeData {
 
   template <class P>
   void update(const P& policy) {
-    const unlearn::LatticeNoise set{.lattice = {.step = 1, .radius = 8},
+    const unlearn::PixelGridSet set{.lattice = {.step = 1, .radius = 8},
                                     .clean = as_batch(std::span<const std::uint8_t>(clean))};
     set.sign_step(policy, as_batch(std::span(noise)), as_batch(std::span<const float>(grad)),
                   -level);

@@ -23,10 +23,10 @@
 
 namespace {
 
-using unlearn::FeasibleNoise;
+using unlearn::BallAndBoxSet;
 using unlearn::Index;
-using unlearn::LatticeNoise;
 using unlearn::LinfBall;
+using unlearn::PixelGridSet;
 using unlearn::SplitMix64;
 using unlearn::Token;
 using unlearn::TokenFilter;
@@ -111,7 +111,7 @@ void bench_sign_step() {
     const auto clean = random_floats(rng, count, 0, 1);
     auto noise_there = to_device(noise);
     auto clean_there = to_device(clean);
-    using Set = FeasibleNoise<float, LinfBall<>>;
+    using Set = BallAndBoxSet<float, LinfBall<>>;
     const LinfBall<> ball{.radius = 8.0 / 255};
     const Set there{.ball = ball, .clean = {raw(clean_there), extents}};
     const auto step = [&] {
@@ -133,14 +133,14 @@ void bench_sign_step() {
   }
   auto noise_there = to_device(noise);
   auto clean_there = to_device(clean);
-  const LatticeNoise there{.lattice = {}, .clean = {raw(clean_there), extents}};
+  const PixelGridSet there{.lattice = {}, .clean = {raw(clean_there), extents}};
   const auto step = [&] {
     there.sign_step(device(), View<std::int8_t, 2>(raw(noise_there), extents), of_device,
                     -1.0 / 255);
   };
   step();
   cudaStreamSynchronize(stream());
-  LatticeNoise{.lattice = {}, .clean = {clean.data(), extents}}.sign_step(
+  PixelGridSet{.lattice = {}, .clean = {clean.data(), extents}}.sign_step(
       unlearn::parallel, View<std::int8_t, 2>(noise.data(), extents),
       View<const float, 2>(gradient.data(), extents), -1.0 / 255);
   require_correct(to_host(noise_there) == noise, "sign step on the lattice");
@@ -228,7 +228,7 @@ void count_launches() {
   thrust::device_vector<std::int8_t> kept(count);
   thrust::device_vector<float> gradient(count, 1);
   thrust::device_vector<int> found(1);
-  const LatticeNoise set{.lattice = {}, .clean = {raw(clean), extents}};
+  const PixelGridSet set{.lattice = {}, .clean = {raw(clean), extents}};
   // What ProjectedSignDescent does between two evaluations, but for the answer's way to the host.
   const auto step = [&] {
     unlearn::cuda::find_not_finite(device(), raw(gradient), count, raw(found));

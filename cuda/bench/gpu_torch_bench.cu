@@ -37,7 +37,7 @@ cudaStream_t stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
 
 const at::TensorOptions floats = at::dtype(at::kFloat).device(at::kCUDA);
 
-/// Noise of a batch of 128 pictures of 224 pixels.
+/// Noise of a batch of 128 images of 224 pixels.
 void bench_sign_step() {
   const std::array<std::int64_t, 2> sizes{128, 3 * 224 * 224};
   const double step = 1.0 / 255;
@@ -50,7 +50,7 @@ void bench_sign_step() {
     theirs = unlearn_bench::plain_sign_step(theirs, clean, gradient, step, radius);
   };
   const at::Tensor ours = start.clone();
-  const unlearn::FeasibleNoise<float, LinfBall<>> set{
+  const unlearn::BallAndBoxSet<float, LinfBall<>> set{
       .ball = {.radius = radius}, .clean = device_view_of<const float, 2>(clean)};
   const auto our_step = [&] {
     set.sign_step(device(), device_view_of<float, 2>(ours),
@@ -105,8 +105,8 @@ void bench_scoring() {
                                   .contiguous();
   const at::Tensor losses = at::zeros({pairs * candidates}, floats.dtype(at::kDouble));
   const auto ours = [&] {
-    const unlearn::cuda::CandidateScoring scoring(device(), device_view_of<const float, 2>(signals),
-                                                  device_view_of<const float, 2>(texts), scale);
+    const unlearn::cuda::InfoNceScorer scoring(device(), device_view_of<const float, 2>(signals),
+                                               device_view_of<const float, 2>(texts), scale);
     scoring.score({static_cast<const Index*>(replaced.data_ptr()), {pairs * candidates}},
                   device_view_of<const float, 2>(proposed), device_view_of<double, 1>(losses));
   };

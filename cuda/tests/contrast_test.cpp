@@ -11,9 +11,9 @@
 #include "noise/random_numbers.hpp"
 #include "on_device.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/cuda/candidate_scoring.cuh"
+#include "unlearn/contrast/info_nce_scorer.hpp"
 #include "unlearn/cuda/info_nce.cuh"
-#include "unlearn/trigger/candidate_scoring.hpp"
+#include "unlearn/cuda/info_nce_scorer.cuh"
 
 namespace {
 
@@ -162,16 +162,16 @@ TEST_F(ScoringOnDevice, GivesTheLibrarysLosses) {
       std::vector<Index> replaced(candidates);
       for (Index& j : replaced) j = static_cast<Index>(rng() % extents[0]);
 
-      unlearn::CandidateScoring expected(View<const float, 2>(signals.data(), extents),
-                                         View<const float, 2>(texts.data(), extents), scale);
+      unlearn::InfoNceScorer expected(View<const float, 2>(signals.data(), extents),
+                                      View<const float, 2>(texts.data(), extents), scale);
       DeviceArray<float> signals_there(signals);
       DeviceArray<float> texts_there(texts);
       DeviceArray<float> embeddings_there(embeddings);
       DeviceArray<Index> replaced_there(replaced);
       DeviceArray<double> losses_there(candidates);
       std::vector<double> losses(candidates);
-      unlearn::cuda::CandidateScoring scoring(device(), signals_there.read(extents),
-                                              texts_there.read(extents), scale);
+      unlearn::cuda::InfoNceScorer scoring(device(), signals_there.read(extents),
+                                           texts_there.read(extents), scale);
 
       EXPECT_NEAR(scoring.loss(), expected.loss(), 1e-12 * expected.loss() + 1e-300);
       expected.score(replaced, View<const float, 2>(embeddings.data(), of_candidates), losses);
@@ -201,8 +201,8 @@ TEST_F(ScoringOnDevice, GivesNaNForACandidateThatIsNotFinite) {
       std::vector<float>{std::numeric_limits<float>::quiet_NaN(), 1, 0.5, 1});
   DeviceArray<Index> replaced(std::vector<Index>{0, 0});
   DeviceArray<double> losses(2);
-  const unlearn::cuda::CandidateScoring scoring(device(), rows.read<2>({2, 2}),
-                                                rows.read<2>({2, 2}), 2.0);
+  const unlearn::cuda::InfoNceScorer scoring(device(), rows.read<2>({2, 2}), rows.read<2>({2, 2}),
+                                             2.0);
   scoring.score(replaced.read<1>({2}), candidate.read<2>({2, 2}), losses.view<1>({2}));
   EXPECT_TRUE(std::isnan(losses.numbers()[0]));
   EXPECT_FALSE(std::isnan(losses.numbers()[1]));
@@ -212,7 +212,7 @@ TEST_F(ScoringOnDevice, ChecksShapes) {
   DeviceArray<float> rows(6);
   DeviceArray<Index> replaced(2);
   DeviceArray<double> losses(2);
-  using Scoring = unlearn::cuda::CandidateScoring<decltype(device())>;
+  using Scoring = unlearn::cuda::InfoNceScorer<decltype(device())>;
   EXPECT_THROW(Scoring(device(), rows.read<2>({3, 2}), rows.read<2>({2, 3}), 1.0), InvalidArgument);
   const Scoring scoring(device(), rows.read<2>({3, 2}), rows.read<2>({3, 2}), 1.0);
   const auto score = [&](const Extents& candidates, std::size_t of_losses) {
@@ -230,8 +230,8 @@ TEST_F(ScoringOnDevice, AllocatesNothingTheSecondTime) {
   DeviceArray<Index> replaced(std::vector<Index>{3, 1});
   DeviceArray<double> losses(2);
   EXPECT_EQ(allocations_of_second([&] {
-              unlearn::cuda::CandidateScoring scoring(device(), rows.read<2>({8, 8}),
-                                                      rows.read<2>({8, 8}), 9.0);
+              unlearn::cuda::InfoNceScorer scoring(device(), rows.read<2>({8, 8}),
+                                                   rows.read<2>({8, 8}), 9.0);
               scoring.score(replaced.read<1>({2}), rows.read<2>({2, 8}), losses.view<1>({2}));
               scoring.replace(replaced.read<1>({2}), rows.read<2>({2, 8}));
               (void)scoring.loss();

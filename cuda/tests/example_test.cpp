@@ -23,15 +23,15 @@ T* raw(thrust::device_vector<T>& numbers) {
 
 TEST(Example, StepsNoiseOnADevice) {
   // [step]
-  thrust::device_vector<std::uint8_t> pictures(2 * 3072, 100);
+  thrust::device_vector<std::uint8_t> images(2 * 3072, 100);
   thrust::device_vector<std::int8_t> noise(2 * 3072, 0);
   thrust::device_vector<float> gradient(2 * 3072, 1);
 
   unlearn::cuda::Context context;  // scratch memory and cuBLAS, for one stream
   const auto device = unlearn::cuda::on(thrust::device, context);
 
-  const unlearn::LatticeNoise feasible{.lattice = {.step = 1, .radius = 8},
-                                       .clean = {raw(pictures), {2, 3072}}};
+  const unlearn::PixelGridSet feasible{.lattice = {.step = 1, .radius = 8},
+                                       .clean = {raw(images), {2, 3072}}};
   feasible.sign_step(device, unlearn::View<std::int8_t, 2>(raw(noise), {2, 3072}),
                      unlearn::View<const float, 2>(raw(gradient), {2, 3072}), -1.0 / 255);
   // [/step]
@@ -50,8 +50,8 @@ TEST(Example, KeepsARunsDataOnTheDevice) {
   // [run]
   auto start = unlearn::fresh_state(pairs, words);  // as for a run on the host
 
-  unlearn::cuda::DevicePairs pairs_there(device, pairs);
-  unlearn::RunState state{.noise = unlearn::cuda::DeviceNoise(device, start.noise),
+  unlearn::cuda::DevicePairSource pairs_there(device, pairs);
+  unlearn::RunState state{.noise = unlearn::cuda::DeviceNoiseStore(device, start.noise),
                           .triggers = start.triggers,
                           .scope = start.scope};
   const auto result = mem.minimize(device, model, pairs_there, state, rng);

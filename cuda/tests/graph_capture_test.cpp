@@ -16,7 +16,7 @@
 namespace {
 
 using unlearn::Index;
-using unlearn::LatticeNoise;
+using unlearn::PixelGridSet;
 using unlearn::SplitMix64;
 using unlearn::Token;
 using unlearn::View;
@@ -59,7 +59,7 @@ TEST_F(GraphCapture, StepsTheNoise) {
   DeviceArray<std::uint8_t> clean(std::vector<std::uint8_t>(16, 100));
   DeviceArray<std::int8_t> noise(16);
   DeviceArray<float> gradient(std::vector<float>(16, 1));
-  const LatticeNoise set{.lattice = {}, .clean = clean.read(extents)};
+  const PixelGridSet set{.lattice = {}, .clean = clean.read(extents)};
   capture([&] { set.sign_step(device(), noise.view(extents), gradient.read(extents), -1.0 / 255); },
           4);
   EXPECT_EQ(noise.numbers(), std::vector<std::int8_t>(16, -5)) << "one call and four launches";
@@ -99,7 +99,7 @@ TEST_F(GraphCapture, RanksScoresAndTakesTheLoss) {
               .grad_log_scale = numbers.data() + 1});
     rank_tokens(device(), a.read(rows), table.read<2>({1000, 16}), allowed.read<1>({16}),
                 tokens.view<2>({8, 4}), scores.view<2>({8, 4}));
-    const unlearn::cuda::CandidateScoring scoring(device(), a.read(rows), b.read(rows), 10.0);
+    const unlearn::cuda::InfoNceScorer scoring(device(), a.read(rows), b.read(rows), 10.0);
     scoring.score(replaced.read<1>({2}), b.read<2>({2, 16}), losses.view<1>({2}));
   };
   call();

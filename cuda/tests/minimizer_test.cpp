@@ -21,25 +21,25 @@
 #include "on_device.hpp"
 #include "temporary_directory.hpp"
 #include "towers_on_device.hpp"
+#include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/cuda/cuda.cuh"
-#include "unlearn/mem/checkpoint.hpp"
 #include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/noise/mapped_noise.hpp"
+#include "unlearn/noise/mapped_noise_store.hpp"
 
 namespace {
 
 using unlearn::checkpoint_to;
-using unlearn::DeviceNoiseStore;
 using unlearn::Flow;
+using unlearn::HostBackedNoiseStore;
 using unlearn::Index;
-using unlearn::MappedNoise;
-using unlearn::MemoryNoise;
+using unlearn::MappedNoiseStore;
+using unlearn::MemoryNoiseStore;
 using unlearn::PairSource;
 using unlearn::RoundEnd;
 using unlearn::RunState;
 using unlearn::StopReason;
-using unlearn::cuda::DeviceNoise;
-using unlearn::cuda::DevicePairs;
+using unlearn::cuda::DeviceNoiseStore;
+using unlearn::cuda::DevicePairSource;
 using unlearn::testing::AtSafePoints;
 using unlearn::testing::BothSamples;
 using unlearn::testing::RunRng;
@@ -64,7 +64,7 @@ template <class Sample>
 class MinimizerOnDevice : public unlearn::testing::OnDevice {
  protected:
   using Pairs = TwoTowerPairs<Sample>;
-  using HostNoise = MemoryNoise<unlearn::noise_of_t<Pairs>>;
+  using HostNoise = MemoryNoiseStore<unlearn::noise_of_t<Pairs>>;
   using HostState = RunState<HostNoise>;
 
   static std::string on_the_host(Sharing sharing) {
@@ -78,7 +78,7 @@ class MinimizerOnDevice : public unlearn::testing::OnDevice {
   /// A state like `fresh`, with its noise on the device.
   template <class Home>
   auto moved(HostState fresh, Home& home, Place place) {
-    using Noise = DeviceNoise<Home, decltype(device())>;
+    using Noise = DeviceNoiseStore<Home, decltype(device())>;
     return RunState<Noise>{.noise = Noise(device(), home, room(place)),
                            .triggers = std::move(fresh.triggers),
                            .scope = std::move(fresh.scope)};
@@ -92,7 +92,7 @@ class MinimizerOnDevice : public unlearn::testing::OnDevice {
       std::vector<typename HostNoise::value_type> row(state.noise.elements());
       const std::span<const Index> one(&group, 1);
       const unlearn::View<typename HostNoise::value_type, 2> view(row, {1, row.size()});
-      state.noise.home().load(one, view);
+      state.noise.host().load(one, view);
       noise.store(one, view);
     }
     return text_of(HostState{.noise = std::move(noise),
@@ -113,7 +113,7 @@ TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
       auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
       auto home = fresh.noise;
       auto state = this->moved(std::move(fresh), home, place);
-      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      DevicePairSource pairs(this->device(), this->pairs_, room(place));
       EXPECT_EQ(pairs.resident(), place == Place::resident);
       EXPECT_EQ(state.noise.resident(), place == Place::resident);
       TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
@@ -124,7 +124,7 @@ TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
       EXPECT_EQ(result.stop, StopReason::round_limit);
       EXPECT_EQ(this->at_home(state, rng, model), expected)
           << "sharing " << static_cast<int>(sharing) << ", place " << static_cast<int>(place);
-      EXPECT_EQ(state.noise.away_bytes(), 0U);
+      EXPECT_EQ(state.noise.dirty_bytes(), 0U);
     }
   }
 }
@@ -135,13 +135,13 @@ TYPED_TEST(MinimizerOnDevice, GoesOnFromACheckpointToTheSameBytes) {
     const TemporaryDirectory directory;
     const std::string file = directory.path() + "/noise.npy";
     const auto lap = [&](int points) {
-      using Home = MappedNoise<unlearn::noise_of_t<TwoTowerPairs<TypeParam>>>;
+      using Home = MappedNoiseStore<unlearn::noise_of_t<TwoTowerPairs<TypeParam>>>;
       auto fresh = unlearn::fresh_state(this->pairs_, two_words);
       auto home = std::filesystem::exists(file)
                       ? Home::open(file)
                       : Home::create(file, fresh.noise.groups(), fresh.noise.elements());
       auto state = this->moved(std::move(fresh), home, place);
-      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      DevicePairSource pairs(this->device(), this->pairs_, room(place));
       TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
       RunRng rng(11);
       auto checkpoint =
@@ -168,7 +168,7 @@ TYPED_TEST(MinimizerOnDevice, AllocatesNothingOnceARoundIsOver) {
       auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
       auto home = fresh.noise;
       auto state = this->moved(std::move(fresh), home, place);
-      DevicePairs pairs(this->device(), this->pairs_, room(place));
+      DevicePairSource pairs(this->device(), this->pairs_, room(place));
       TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
       RunRng rng(11);
       std::vector<std::size_t> after_round;

@@ -25,13 +25,13 @@
 
 namespace {
 
+using unlearn::BallAndBoxSet;
 using unlearn::Box;
-using unlearn::FeasibleNoise;
 using unlearn::InvalidArgument;
-using unlearn::LatticeNoise;
 using unlearn::LinfBall;
 using unlearn::PerChannel;
-using unlearn::PixelLattice;
+using unlearn::PixelGrid;
+using unlearn::PixelGridSet;
 using unlearn::SplitMix64;
 using unlearn::View;
 using unlearn::cuda::HalfNoise;
@@ -75,13 +75,13 @@ TEST_F(SignStepOnDevice, OfTheLatticeHasTheReferencesBytes) {
       DeviceArray<std::int8_t> noise_there(noise);
       DeviceArray<std::uint8_t> clean_there(clean);
       DeviceArray<float> gradient_there(gradient);
-      const PixelLattice lattice{.step = 1, .radius = 8};
+      const PixelGrid lattice{.step = 1, .radius = 8};
       const double step = levels / 255.0;
 
-      LatticeNoise{.lattice = lattice, .clean = {clean.data(), extents}}.sign_step(
+      PixelGridSet{.lattice = lattice, .clean = {clean.data(), extents}}.sign_step(
           unlearn::sequential, View<std::int8_t, 2>(noise.data(), extents),
           View<const float, 2>(gradient.data(), extents), step);
-      LatticeNoise{.lattice = lattice, .clean = clean_there.read(extents)}.sign_step(
+      PixelGridSet{.lattice = lattice, .clean = clean_there.read(extents)}.sign_step(
           device(), noise_there.view(extents), gradient_there.read(extents), step);
 
       EXPECT_EQ(noise_there.numbers(), noise) << count << " numbers, " << levels << " levels";
@@ -96,11 +96,11 @@ TEST_F(SignStepOnDevice, ProjectsOntoTheLattice) {
   auto clean = random_bytes<std::uint8_t>(rng, 385);
   DeviceArray<std::int8_t> noise_there(noise);
   DeviceArray<std::uint8_t> clean_there(clean);
-  const PixelLattice lattice{.step = 1, .radius = 5};
+  const PixelGrid lattice{.step = 1, .radius = 5};
 
-  LatticeNoise{.lattice = lattice, .clean = {clean.data(), extents}}.project(
+  PixelGridSet{.lattice = lattice, .clean = {clean.data(), extents}}.project(
       unlearn::sequential, View<std::int8_t, 2>(noise.data(), extents));
-  LatticeNoise{.lattice = lattice, .clean = clean_there.read(extents)}.project(
+  PixelGridSet{.lattice = lattice, .clean = clean_there.read(extents)}.project(
       device(), noise_there.view(extents));
 
   EXPECT_EQ(noise_there.numbers(), noise);
@@ -118,10 +118,10 @@ TEST_F(SignStepOnDevice, ReadsRowsThatStandAtAnyAddress) {
     DeviceArray<float> gradient_there(gradient);
     const Extents extents{1, 60};
 
-    LatticeNoise{.lattice = {}, .clean = {clean.data() + shift, extents}}.sign_step(
+    PixelGridSet{.lattice = {}, .clean = {clean.data() + shift, extents}}.sign_step(
         unlearn::sequential, View<std::int8_t, 2>(expected.data() + shift, extents),
         View<const float, 2>(gradient.data() + shift, extents), -1.0 / 255);
-    LatticeNoise{.lattice = {}, .clean = {clean_there.data() + shift, extents}}.sign_step(
+    PixelGridSet{.lattice = {}, .clean = {clean_there.data() + shift, extents}}.sign_step(
         device(), View<std::int8_t, 2>(noise_there.data() + shift, extents),
         View<const float, 2>(gradient_there.data() + shift, extents), -1.0 / 255);
 
@@ -146,7 +146,7 @@ TYPED_TEST(FloatSignStepOnDevice, HasTheReferencesBytes) {
     DeviceArray<TypeParam> clean_there(clean);
     DeviceArray<TypeParam> gradient_there(gradient);
     const LinfBall<> ball{.radius = 8.0 / 255};
-    using Set = FeasibleNoise<TypeParam, LinfBall<>>;
+    using Set = BallAndBoxSet<TypeParam, LinfBall<>>;
 
     Set{.ball = ball, .clean = {clean.data(), extents}}.sign_step(
         unlearn::sequential, View<TypeParam, 2>(noise.data(), extents),
@@ -170,7 +170,7 @@ TYPED_TEST(FloatSignStepOnDevice, ProjectsWithARadiusForEachChannel) {
   DeviceArray<TypeParam> noise_there(noise);
   DeviceArray<TypeParam> clean_there(clean);
   const LinfBall<PerChannel> ball{.radius = {.radii = radii, .plane = 5}};
-  using Set = FeasibleNoise<TypeParam, LinfBall<PerChannel>>;
+  using Set = BallAndBoxSet<TypeParam, LinfBall<PerChannel>>;
 
   Set{.ball = ball, .clean = {clean.data(), extents}}.project(
       unlearn::sequential, View<TypeParam, 2>(noise.data(), extents));
@@ -184,7 +184,7 @@ TEST_F(SignStepOnDevice, TakesAtMostSixteenRadii) {
   const std::vector<double> radii(17, 0.1);
   DeviceArray<float> noise(17);
   DeviceArray<float> clean(17);
-  const FeasibleNoise<float, LinfBall<PerChannel>> set{
+  const BallAndBoxSet<float, LinfBall<PerChannel>> set{
       .ball = {.radius = {.radii = radii, .plane = 1}}, .clean = clean.read<2>({1, 17})};
   EXPECT_THROW(set.project(device(), noise.view<2>({1, 17})), InvalidArgument);
 }
@@ -192,7 +192,7 @@ TEST_F(SignStepOnDevice, TakesAtMostSixteenRadii) {
 TEST_F(SignStepOnDevice, ChecksShapesAsOnTheHost) {
   DeviceArray<std::uint8_t> clean(12);
   DeviceArray<std::int8_t> noise(12);
-  const LatticeNoise set{.lattice = {}, .clean = clean.read<2>({3, 4})};
+  const PixelGridSet set{.lattice = {}, .clean = clean.read<2>({3, 4})};
   EXPECT_THROW(set.project(device(), noise.view<2>({4, 3})), InvalidArgument);
 }
 
@@ -269,7 +269,7 @@ TEST_F(SignStepOnDevice, AllocatesNothing) {
   DeviceArray<std::int8_t> noise(4096);
   DeviceArray<float> gradient(4096);
   const Extents extents{4, 1024};
-  const LatticeNoise set{.lattice = {}, .clean = clean.read(extents)};
+  const PixelGridSet set{.lattice = {}, .clean = clean.read(extents)};
   set.sign_step(device(), noise.view(extents), gradient.read(extents), -1.0 / 255);
   EXPECT_EQ(allocations_, 0U);
 }
@@ -348,10 +348,10 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
 
   const auto expected = descent.optimize(
       on_host, View<std::int8_t, 2>(noise.data(), extents),
-      LatticeNoise{.lattice = {}, .clean = {clean.data(), extents}}, unlearn::sequential);
+      PixelGridSet{.lattice = {}, .clean = {clean.data(), extents}}, unlearn::sequential);
   const auto result = descent.optimize(
       Linear{.device = device(), .slopes = &slopes_there, .count = 150}, noise_there.view(extents),
-      LatticeNoise{.lattice = {}, .clean = clean_there.read(extents)}, device());
+      PixelGridSet{.lattice = {}, .clean = clean_there.read(extents)}, device());
 
   EXPECT_EQ(noise_there.numbers(), noise);
   EXPECT_EQ(result.value, expected.value);
@@ -370,7 +370,7 @@ TEST_F(SignStepOnDevice, DescentStopsAtAGradientThatIsNotFinite) {
         copy_on(device(), slopes_there.data(), 10, grad.data());
         return 1.0;
       },
-      noise.view<2>({1, 10}), LatticeNoise{.lattice = {}, .clean = clean.read<2>({1, 10})},
+      noise.view<2>({1, 10}), PixelGridSet{.lattice = {}, .clean = clean.read<2>({1, 10})},
       device());
   EXPECT_EQ(result.stop, unlearn::StopReason::not_finite);
   EXPECT_EQ(noise.numbers(), std::vector<std::int8_t>(10, 0));
@@ -391,7 +391,7 @@ TEST_F(SignStepOnDevice, DescentWithoutStepsIsNotStoppedByOldMemory) {
     double operator()(View<const std::int8_t, 2>) { return 2; }
   };
   const auto result = unlearn::ProjectedSignDescent{.steps = 0}.optimize(
-      ValueAlone{}, noise.view(extents), LatticeNoise{.lattice = {}, .clean = clean.read(extents)},
+      ValueAlone{}, noise.view(extents), PixelGridSet{.lattice = {}, .clean = clean.read(extents)},
       device());
   EXPECT_EQ(result.stop, unlearn::StopReason::step_limit);
   EXPECT_EQ(result.value, 2);

@@ -28,22 +28,23 @@ class TowersOnDevice {
     return towers_.encode_texts(texts);
   }
   template <class S, class N, class Loss>
-  void signal_gradient(const SignalBatch<S, N>& signals, Pull<Loss>& pull,
+  void signal_gradient(const SignalBatch<S, N>& signals, LossPullback<Loss>& pullback,
                        View<float, 2> out) const {
     std::vector<float> gradient(out.size());
-    towers_.signal_gradient(Here<S, N>(device_, signals).batch(), pull,
+    towers_.signal_gradient(Here<S, N>(device_, signals).batch(), pullback,
                             View<float, 2>(gradient, out.extents()));
     copy_in_on(device_, gradient.data(), gradient.size(), out.data());
   }
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) const {
-    towers_.text_gradient(texts, pull, out);
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback,
+                     View<float, 3> out) const {
+    towers_.text_gradient(texts, pullback, out);
   }
   [[nodiscard]] View<const float, 2> token_embeddings() const { return towers_.token_embeddings(); }
   [[nodiscard]] double logit_scale() const { return towers_.logit_scale(); }
   template <class S, class N>
-  double fit(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
-    return towers_.fit(Here<S, N>(device_, signals).batch(), texts);
+  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
+    return towers_.train_step(Here<S, N>(device_, signals).batch(), texts);
   }
   void save(std::ostream& out) const { towers_.save(out); }
   void load(std::istream& in) { towers_.load(in); }

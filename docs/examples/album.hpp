@@ -13,19 +13,19 @@
 #include "unlearn/unlearn.hpp"
 
 // [pair-source]
-/// 8-bit pictures with any number of captions each. Row r is caption r.
+/// 8-bit images with any number of captions each. Row r is caption r.
 struct Album {
   using sample_type = std::uint8_t;
 
   std::size_t pixels_each = 0;
-  std::vector<std::uint8_t> pixels;                    // [pictures, pixels_each]
+  std::vector<std::uint8_t> pixels;                    // [images, pixels_each]
   std::vector<std::vector<unlearn::Token>> sentences;  // [rows], start and end token included
-  std::vector<unlearn::Index> picture_of;              // [rows]
+  std::vector<unlearn::Index> image_of;                // [rows]
 
   std::size_t rows() const { return sentences.size(); }
   std::size_t signals() const { return pixels.size() / pixels_each; }
   std::size_t elements() const { return pixels_each; }
-  unlearn::Index signal_of(unlearn::Index row) const { return picture_of[row]; }
+  unlearn::Index signal_of(unlearn::Index row) const { return image_of[row]; }
   std::span<const unlearn::Token> caption(unlearn::Index row) const { return sentences[row]; }
   void load_signals(std::span<const unlearn::Index> indices,
                     unlearn::View<std::uint8_t, 2> out) const {
@@ -37,20 +37,20 @@ struct Album {
 static_assert(unlearn::PairSource<Album>);
 // [/pair-source]
 
-/// Pictures of the quickstart, each with two captions: one names all of its patches, the other
-/// those on the left. Captions stand picture by picture.
-inline Album make_album(std::size_t pictures, std::uint64_t seed) {
-  const Scenes scenes(pictures, seed);
-  const auto clean = scenes.pictures().clean;
+/// Images of the quickstart, each with two captions: one names all of its patches, the other
+/// those on the left. Captions stand image by image.
+inline Album make_album(std::size_t images, std::uint64_t seed) {
+  const Scenes scenes(images, seed);
+  const auto clean = scenes.images().clean;
   Album album{.pixels_each = Scenes::elements(),
               .pixels = {clean.flat().begin(), clean.flat().end()},
               .sentences = {},
-              .picture_of = {}};
-  for (unlearn::Index picture = 0; picture < pictures; ++picture) {
-    const auto words = scenes.caption(picture);
+              .image_of = {}};
+  for (unlearn::Index image = 0; image < images; ++image) {
+    const auto words = scenes.caption(image);
     album.sentences.emplace_back(words.begin(), words.end());
     album.sentences.push_back({words[0], words[1], words[3], words[5]});
-    album.picture_of.insert(album.picture_of.end(), 2, picture);
+    album.image_of.insert(album.image_of.end(), 2, image);
   }
   return album;
 }

@@ -81,10 +81,10 @@ void descent() {
 
 void lattice() {
   // [lattice]
-  // The brightest picture within 8 levels: the loss is the sum of the pixels, its gradient 1.
+  // The brightest image within 8 levels: the loss is the sum of the pixels, its gradient 1.
   const std::vector<std::uint8_t> clean{0, 100, 250, 255};
   std::vector<std::int8_t> noise(4);
-  const unlearn::LatticeNoise feasible{.lattice = {.step = 3, .radius = 8},
+  const unlearn::PixelGridSet feasible{.lattice = {.step = 3, .radius = 8},
                                        .clean = {clean, {1, 4}}};
   const unlearn::ProjectedSignDescent brighten{
       .step = 3.0 / 255, .steps = 5, .goal = unlearn::Goal::maximize};
@@ -141,7 +141,7 @@ void scoring() {
   const auto draw = [&](float) { return normal(rng); };
   const unlearn::Matrix signals = unlearn::Matrix(8, 4).unaryExpr(draw);
   unlearn::Matrix texts = unlearn::Matrix(8, 4).unaryExpr(draw);
-  const unlearn::CandidateScoring scoring(signals, texts, /*logit_scale=*/10);
+  const unlearn::InfoNceScorer scoring(signals, texts, /*logit_scale=*/10);
   const Index caption = 3;
   double loss = 0;
   scoring.score(std::span(&caption, 1), View<const float, 2>(signals).slice(caption, 1),

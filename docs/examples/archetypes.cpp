@@ -48,11 +48,11 @@ struct Model {
     }
     return sums;
   }
-  void signal_gradient(const unlearn::FloatBatch& signals, auto& pull, View<float, 2> out) {
-    unlearn::as_eigen(out) = pull(encode_signals(signals));
+  void signal_gradient(const unlearn::FloatBatch& signals, auto& pullback, View<float, 2> out) {
+    unlearn::as_eigen(out) = pullback(encode_signals(signals));
   }
-  void text_gradient(const unlearn::TokenBatch& texts, auto& pull, View<float, 3> out) {
-    const Matrix gradient = pull(encode_texts(texts));
+  void text_gradient(const unlearn::TokenBatch& texts, auto& pullback, View<float, 3> out) {
+    const Matrix gradient = pullback(encode_texts(texts));
     for (std::size_t r = 0; r < texts.size(); ++r) {
       unlearn::as_eigen(out[r]).rowwise() = gradient.row(r);
     }
@@ -65,7 +65,7 @@ struct Model {
 // [trainable]
 /// The same, with one weight more for each token to learn.
 struct LearningModel : Model {
-  double fit(const unlearn::FloatBatch& signals, const unlearn::TokenBatch& texts) {
+  double train_step(const unlearn::FloatBatch& signals, const unlearn::TokenBatch& texts) {
     const auto loss = unlearn::info_nce(encode_signals(signals), encode_texts(texts), 1);
     for (std::size_t r = 0; r < texts.size(); ++r) {
       for (const Token token : texts.sequence(r)) {
@@ -277,7 +277,7 @@ struct NoStutter {
     return std::ranges::adjacent_find(trigger) == trigger.end();
   }
 };
-static_assert(unlearn::TriggerLegality<NoStutter>);
+static_assert(unlearn::TriggerConstraint<NoStutter>);
 // [/legality]
 
 // [candidate-hook]
@@ -330,7 +330,7 @@ int main() {
   for (const auto& [group, noise] : state.noise.rows) {
     check(std::ranges::all_of(noise, [](float x) { return x >= 0 && x <= 0.05F; }), "in the ball");
   }
-  for (std::size_t g = 0; g < 20; ++g) check(NoStutter{}(0, state.triggers[g]), "legal");
+  for (std::size_t g = 0; g < 20; ++g) check(NoStutter{}(0, state.triggers[g]), "allowed");
 
   std::vector<float> point{1, 1, 1};
   const auto sum = [](View<const float, 2> x, View<float, 2> grad) {

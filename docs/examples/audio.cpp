@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Signals that are no pictures: short sounds of float samples, with noise bounded in L2.
+// Signals that are no images: short sounds of float samples, with noise bounded in L2.
 
 #include <array>
 #include <cmath>
@@ -82,13 +82,13 @@ int main(int argc, char** argv) {
       .ball = {.radius = 0.5},             // ‖δ‖₂ over the 128 samples of a sound
       .box = {.low = -1.0F, .high = 1.0F}  // what a sample may be
   };
-  mem.filter = &words;
+  mem.filter = words;
   mem.rounds = 4;
   mem.surrogate_steps = 50;
 
   unlearn::Scope scope = unlearn::Scope::of(sounds);
-  unlearn::RunState<unlearn::MappedNoise<float>> state{
-      .noise = unlearn::MappedNoise<float>::create(path, scope.noise.groups(), samples),
+  unlearn::RunState<unlearn::MappedNoiseStore<float>> state{
+      .noise = unlearn::MappedNoiseStore<float>::create(path, scope.noise.groups(), samples),
       .triggers = {scope.triggers.groups(), std::vector(3, first_word)},
       .scope = scope};
   const auto result = mem.minimize(model, sounds, state, rng);

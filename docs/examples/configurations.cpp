@@ -16,7 +16,7 @@ namespace {
 
 void report(const char* name, const unlearn::RunResult& result) {
   std::printf("%-6s %u rounds, %llu surrogate steps, %zu triggers scored, loss %.3f (%s)\n", name,
-              result.rounds, static_cast<unsigned long long>(result.fit_steps), result.hypotheses,
+              result.rounds, static_cast<unsigned long long>(result.train_steps), result.hypotheses,
               result.loss, std::string(to_string(result.stop)).c_str());
 }
 
@@ -31,7 +31,7 @@ int main() {
   // [mem-n]
   const auto mem_n = [&](std::size_t n) {
     auto mem = unlearn::mem();
-    mem.filter = &words;
+    mem.filter = words;
     mem.rounds = 3;
     mem.surrogate_steps = 20;
     OwnModel model = untrained;
@@ -60,6 +60,6 @@ int main() {
   const auto uap = unlearn::uap().minimize(trained, album, uap_state, rng);
   // [/uap]
   report("UAP", uap);
-  check(uap.fit_steps == 0, "UAP leaves the model as it is");
+  check(uap.train_steps == 0, "UAP leaves the model as it is");
   check(uap.loss > clean.progress.trace.back().surrogate, "UAP raises the loss");
 }

@@ -6,13 +6,13 @@
 #include "unlearn/unlearn.hpp"
 
 // [retrieval]
-/// How well a model finds the pictures of an album by their captions, and the other way round.
+/// How well a model finds the images of an album by their captions, and the other way round.
 inline unlearn::Retrieval measure(OwnModel& model, const Album& album) {
   unlearn::TokenSequences texts(unlearn::FrontPlacement{}, /*trigger_length=*/0);
   for (const auto& sentence : album.sentences) texts.add(sentence, {});
-  const unlearn::PixelBatch pictures{
+  const unlearn::PixelBatch images{
       .clean = {album.pixels.data(), {album.signals(), album.elements()}}, .noise = {}};
-  return unlearn::retrieval(model.encode_signals(pictures), model.encode_texts(texts.batch()),
+  return unlearn::retrieval(model.encode_signals(images), model.encode_texts(texts.batch()),
                             {.captions_per_signal = 2, .k = 10});
 }
 // [/retrieval]

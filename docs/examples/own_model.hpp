@@ -47,13 +47,14 @@ class OwnModel {
   Matrix encode_signals(const auto& signals) { return embed(relu(signals)); }
   Matrix encode_texts(const unlearn::TokenBatch& texts) { return bag(texts) * word_.value; }
 
-  void signal_gradient(const auto& signals, auto& pull, unlearn::View<float, 2> out) {
-    const Matrix h = relu(signals), gradient = pull(embed(h));
+  void signal_gradient(const auto& signals, auto& pullback, unlearn::View<float, 2> out) {
+    const Matrix h = relu(signals), gradient = pullback(embed(h));
     // No factor for `gain`: only the signs of this gradient are used.
     unlearn::as_eigen(out) = before_relu(gradient, h) * hidden_.value.transpose();
   }
-  void text_gradient(const unlearn::TokenBatch& texts, auto& pull, unlearn::View<float, 3> out) {
-    const Matrix gradient = pull(encode_texts(texts));
+  void text_gradient(const unlearn::TokenBatch& texts, auto& pullback,
+                     unlearn::View<float, 3> out) {
+    const Matrix gradient = pullback(encode_texts(texts));
     for (std::size_t r = 0; r < texts.size(); ++r) {
       unlearn::as_eigen(out[r]).rowwise() = gradient.row(r);
     }
@@ -61,7 +62,7 @@ class OwnModel {
   unlearn::View<const float, 2> token_embeddings() { return word_.value; }
   double logit_scale() { return 50; }
 
-  double fit(const auto& signals, const unlearn::TokenBatch& texts) {
+  double train_step(const auto& signals, const unlearn::TokenBatch& texts) {
     const Matrix h = relu(signals);
     const auto loss = unlearn::info_nce(embed(h), encode_texts(texts), logit_scale());
     hidden_.step(inputs(signals).transpose() * before_relu(loss.grad_a, h), ++steps_);

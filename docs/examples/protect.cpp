@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// protect [directory]: protects an album and writes it to a directory, as pictures and captions.
+// protect [directory]: protects an album and writes it to a directory, as images and captions.
 
 #include <cmath>
 #include <cstdio>
@@ -23,15 +23,15 @@
 namespace {
 
 // [write-files]
-/// A PGM file of one picture: 8 bits a pixel, no loss.
-void write_picture(const std::string& path, const std::vector<std::uint8_t>& pixels) {
+/// A PGM file of one image: 8 bits a pixel, no loss.
+void write_image(const std::string& path, const std::vector<std::uint8_t>& pixels) {
   std::ofstream file(path, std::ios::binary);
   file << "P5\n" << Scenes::side << ' ' << Scenes::side << "\n255\n";
   file.write(reinterpret_cast<const char*>(pixels.data()), std::ssize(pixels));
 }
 // [/write-files]
 
-std::vector<std::uint8_t> read_picture(const std::string& path) {
+std::vector<std::uint8_t> read_image(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
   text.erase(0, text.size() - Scenes::elements());
@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
 
   // [settings]
   auto mem = unlearn::mem();
-  mem.filter = &words;  // not copied: must live as long as the run
+  mem.filter = words;  // not copied: must live as long as the run
   mem.rounds = 8;
   mem.surrogate_steps = 50;
   // [/settings]
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
   std::ofstream captions(directory + "/captions.txt");
   for (unlearn::Index row = 0; row < album.rows(); ++row) {
     const std::string name = std::to_string(album.signal_of(row)) + ".pgm";
-    write_picture(directory + "/" + name, protected_picture(album, state, row));
+    write_image(directory + "/" + name, protected_image(album, state, row));
     captions << name << '\t' << Scenes::text(protected_caption(album, state, mem.placement, row))
              << '\n';
   }
@@ -95,11 +95,11 @@ int main(int argc, char** argv) {
   };
   double worst_psnr = INFINITY, worst_ssim = 1, largest = 0;
   for (unlearn::Index row = 0; row < album.rows(); ++row) {
-    const auto picture = album.signal_of(row) * album.elements();
-    const std::vector<std::uint8_t> clean(&album.pixels[picture],
-                                          &album.pixels[picture] + album.elements());
+    const auto image = album.signal_of(row) * album.elements();
+    const std::vector<std::uint8_t> clean(&album.pixels[image],
+                                          &album.pixels[image] + album.elements());
     const auto published =
-        read_picture(directory + "/" + std::to_string(album.signal_of(row)) + ".pgm");
+        read_image(directory + "/" + std::to_string(album.signal_of(row)) + ".pgm");
     largest = std::max(largest, unlearn::linf(shape(clean), shape(published)));
     worst_psnr = std::min(worst_psnr, unlearn::psnr(shape(clean), shape(published), 255));
     worst_ssim = std::min(worst_ssim, unlearn::ssim(shape(clean), shape(published)));
@@ -118,11 +118,11 @@ int main(int argc, char** argv) {
   training.minimize(honest, album, clean, rng);
   training.minimize(deceived, album, as_published, rng);
   const unlearn::Retrieval learned = measure(honest, test), left = measure(deceived, test);
-  std::printf("median rank, picture to text: %zu after clean pairs, %zu after protected ones\n",
+  std::printf("median rank, image to text: %zu after clean pairs, %zu after protected ones\n",
               learned.signal_to_text.median_rank, left.signal_to_text.median_rank);
 
   check(largest <= 8, "no pixel changes by more than 8 levels");
-  check(read_picture(directory + "/0.pgm") == protected_picture(album, state, 0),
+  check(read_image(directory + "/0.pgm") == protected_image(album, state, 0),
         "what is on disk is what was optimised");
   check(losses.batches().size() >= result.rounds * 50, "a line for every batch");
   check(left.signal_to_text.median_rank > 2 * learned.signal_to_text.median_rank,

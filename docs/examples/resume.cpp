@@ -32,10 +32,10 @@ unlearn::RunResult protect(const Album& album, const std::string& directory,
   const std::string file = directory + "/noise.npy";
   unlearn::Scope scope = unlearn::Scope::of(album);
   const std::vector<unlearn::Token> initial(3, Scenes::first_word);
-  unlearn::RunState<unlearn::MappedNoise<>> state{
-      .noise = std::filesystem::exists(file)
-                   ? unlearn::MappedNoise<>::open(file)
-                   : unlearn::MappedNoise<>::create(file, scope.noise.groups(), album.elements()),
+  unlearn::RunState<unlearn::MappedNoiseStore<>> state{
+      .noise = std::filesystem::exists(file) ? unlearn::MappedNoiseStore<>::open(file)
+                                             : unlearn::MappedNoiseStore<>::create(
+                                                   file, scope.noise.groups(), album.elements()),
       .triggers = {scope.triggers.groups(), initial},
       .scope = scope};
   std::mt19937_64 rng(3);
@@ -48,7 +48,7 @@ unlearn::RunResult protect(const Album& album, const std::string& directory,
   }
   const unlearn::TokenFilter words = words_only();
   auto mem = unlearn::mem();
-  mem.filter = &words;
+  mem.filter = words;
   mem.rounds = 2;
   mem.surrogate_steps = 10;
   return mem.minimize(model, album, state, rng, checkpoint, observers...);

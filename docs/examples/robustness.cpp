@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a second model learns from a protected album after it was tampered with: the trigger words
-// cut off, the pictures cleaned of noise, the pictures saved as JPEG.
+// cut off, the images cleaned of noise, the images saved as JPEG.
 
 #include <algorithm>
 #include <array>
@@ -22,20 +22,20 @@
 
 namespace {
 
-/// The album as it is published: noise in the pictures, triggers in the captions.
+/// The album as it is published: noise in the images, triggers in the captions.
 Album as_published(const Album& album, const auto& state) {
   Album published = album;
   for (unlearn::Index row = 0; row < album.rows(); ++row) {
     published.sentences[row] = protected_caption(album, state, unlearn::FrontPlacement{}, row);
-    std::ranges::copy(protected_picture(album, state, row),
+    std::ranges::copy(protected_image(album, state, row),
                       &published.pixels[album.signal_of(row) * album.elements()]);
   }
   return published;
 }
 
-/// The album with `pictures` in the place of its own.
-Album with_pictures_of(Album album, const Album& pictures) {
-  album.pixels = pictures.pixels;
+/// The album with `images` in the place of its own.
+Album with_images_of(Album album, const Album& images) {
+  album.pixels = images.pixels;
   return album;
 }
 
@@ -114,17 +114,17 @@ int main() {
   std::mt19937_64 rng(3);
   OwnModel surrogate({.elements = album.elements()}, Scenes::vocabulary, rng);
   auto mem = unlearn::mem();
-  mem.filter = &words;
+  mem.filter = words;
   mem.surrogate_steps = 50;
   auto state = unlearn::fresh_state(album, std::vector(5, Scenes::first_word));
   mem.minimize(surrogate, album, state, rng);
   const Album published = as_published(album, state);
 
-  std::puts("median rank on clean pairs                  picture->text  text->picture");
+  std::puts("median rank on clean pairs                  image->text  text->image");
   const auto clean = attack("clean", album);
   const auto whole = attack("protected", published);
   const auto no_words = attack("protected, trigger words cut off", stripped(published, 5));
-  attack("clean pictures, trigger words", with_pictures_of(published, album));
+  attack("clean images, trigger words", with_images_of(published, album));
   const Jpeg jpeg(75);
   attack("clean, JPEG 75", jpeg(album));
   attack("protected, JPEG 75", jpeg(published));

@@ -17,12 +17,12 @@
 #include <string>
 #include <vector>
 
-#include "clip/config.hpp"
-#include "clip/dual_encoder.hpp"
-#include "clip/model.hpp"
-#include "clip/weights.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
+#include "clip/model/weights.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/error.hpp"
 
 namespace {
@@ -81,13 +81,13 @@ bool check(const std::string& directory) {
   const std::string weights = directory + "/weights.safetensors";
   unlearn::clip::Clip model(config, /*seed=*/0);
   unlearn::clip::assign_weights(*model, unlearn::clip::read_weights(weights).tensors, weights);
-  // The pictures are normalised already.
+  // The images are normalised already.
   const unlearn::clip::PixelStatistics as_given{.mean = {0, 0, 0}, .deviation = {1, 1, 1}};
-  unlearn::clip::DualEncoder encoder(model, {.pixels = as_given});
+  unlearn::clip::ClipEncoder encoder(model, {.pixels = as_given});
   const StateDict io = unlearn::clip::read_weights(directory + "/io.safetensors").tensors;
 
-  const at::Tensor& pictures = tensor(io, "pixel_values");
-  const at::Tensor pixels = pictures.permute({0, 2, 3, 1}).flatten(1).contiguous();
+  const at::Tensor& images = tensor(io, "pixel_values");
+  const at::Tensor pixels = images.permute({0, 2, 3, 1}).flatten(1).contiguous();
   const unlearn::FloatBatch signals{.clean = view_of<const float, 2>(pixels), .noise = {}};
   const Texts ids(tensor(io, "input_ids"));
   const unlearn::TokenBatch texts = ids.batch();
@@ -100,12 +100,12 @@ bool check(const std::string& directory) {
   const auto loss = unlearn::info_nce(image_rows, text_rows, scale);
 
   at::Tensor pixel_gradient = at::empty_like(pixels);
-  unlearn::Pull image_pull(unlearn::InfoNce{}, text_rows, scale);
+  unlearn::LossPullback image_pull(unlearn::InfoNce{}, text_rows, scale);
   encoder.signal_gradient(signals, image_pull, view_of<float, 2>(pixel_gradient));
 
-  const std::int64_t batch = pictures.size(0);
+  const std::int64_t batch = images.size(0);
   at::Tensor token_gradient = at::empty({batch, ids.tokens.size(1), config.transformer_width});
-  unlearn::Pull text_pull(unlearn::InfoNce{}, image_rows, scale);
+  unlearn::LossPullback text_pull(unlearn::InfoNce{}, image_rows, scale);
   encoder.text_gradient(texts, text_pull, view_of<float, 3>(token_gradient));
 
   const std::int64_t side = config.image_resolution;

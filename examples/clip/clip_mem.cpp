@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MEM over a CLIP model, from picture files and a captions file to protected pictures and captions:
-// the way through the adapter's parts, on a handful of drawn pictures.
+// MEM over a CLIP model, from image files and a captions file to protected images and captions:
+// the way through the adapter's parts, on a handful of drawn images.
 
 #include <cstddef>
 #include <cstdio>
@@ -13,22 +13,22 @@
 #include <utility>
 #include <vector>
 
-#include "clip/caption_file.hpp"
-#include "clip/config.hpp"
-#include "clip/dual_encoder.hpp"
-#include "clip/model.hpp"
-#include "clip/picture.hpp"
-#include "clip/picture_pairs.hpp"
-#include "clip/tokenizer.hpp"
-#include "clip/word_tokenizer.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
+#include "pairs/captions/caption_file.hpp"
+#include "pairs/images/image.hpp"
+#include "pairs/images/image_pairs.hpp"
+#include "pairs/text/tokenizer.hpp"
+#include "pairs/text/word_tokenizer.hpp"
 #include "unlearn/unlearn.hpp"
 
 namespace {
 
 namespace clip = unlearn::clip;
 
-/// Sixteen pictures of two colours, and a captions file, in `folder`.
-void draw_pictures(const std::string& folder) {
+/// Sixteen images of two colours, and a captions file, in `folder`.
+void draw_images(const std::string& folder) {
   struct Colour {
     const char* name;
     unsigned char r, g, b;
@@ -38,57 +38,57 @@ void draw_pictures(const std::string& folder) {
                                 {"blue", 40, 60, 200},
                                 {"white", 220, 220, 220}};
   std::filesystem::create_directories(folder);
-  std::vector<clip::CaptionRow> rows;
+  std::vector<pairs::CaptionRow> rows;
   for (const Colour& top : colours) {
     for (const Colour& bottom : colours) {
-      clip::Picture picture{.height = 48, .width = 40};
-      for (std::size_t y = 0; y < picture.height; ++y) {
-        for (std::size_t x = 0; x < picture.width; ++x) {
-          const Colour& c = y < picture.height / 2 ? top : bottom;
-          picture.rgb.insert(picture.rgb.end(), {c.r, c.g, c.b});
+      pairs::Image image{.height = 48, .width = 40};
+      for (std::size_t y = 0; y < image.height; ++y) {
+        for (std::size_t x = 0; x < image.width; ++x) {
+          const Colour& c = y < image.height / 2 ? top : bottom;
+          image.rgb.insert(image.rgb.end(), {c.r, c.g, c.b});
         }
       }
       const std::string name = std::string(top.name) + "_" + bottom.name + ".png";
-      clip::write_png(folder + "/" + name, picture);
+      pairs::write_png(folder + "/" + name, image);
       rows.push_back({name, std::string(top.name) + " above " + bottom.name + " .", "train"});
     }
   }
-  clip::write_captions_csv(folder + "/captions.csv", rows);
+  pairs::write_captions_csv(folder + "/captions.csv", rows);
 }
 
 int run(const std::string& folder) {
-  draw_pictures(folder);
+  draw_images(folder);
   clip::use_threads();
   clip::keep_freed_memory();
 
   // [pairs]
-  const auto rows = clip::read_captions(folder + "/captions.csv");
-  std::vector<std::string> captions, pictures;
-  std::vector<unlearn::Index> picture_of_row;
-  for (const clip::CaptionRow& row : rows) {  // here each picture has one caption
+  const auto rows = pairs::read_captions(folder + "/captions.csv");
+  std::vector<std::string> captions, images;
+  std::vector<unlearn::Index> image_of_row;
+  for (const pairs::CaptionRow& row : rows) {  // here each image has one caption
     captions.push_back(row.caption);
-    picture_of_row.push_back(static_cast<unlearn::Index>(pictures.size()));
-    pictures.push_back(folder + "/" + row.image);
+    image_of_row.push_back(static_cast<unlearn::Index>(images.size()));
+    images.push_back(folder + "/" + row.image);
   }
-  const auto tokenizer = clip::WordTokenizer::learn(captions, /*max_words=*/1000);
+  const auto tokenizer = pairs::WordTokenizer::learn(captions, /*max_words=*/1000);
   std::vector<std::vector<unlearn::Token>> tokens;
   for (const std::string& caption : captions) {
-    tokens.push_back(clip::caption_tokens(tokenizer, caption, /*context=*/16));
+    tokens.push_back(pairs::caption_tokens(tokenizer, caption, /*context=*/16));
   }
-  clip::PicturePairs pairs(pictures, picture_of_row, tokens, {.size = 32});
+  pairs::ImagePairs pairs(images, image_of_row, tokens, {.size = 32});
   // [/pairs]
 
   // [run]
   clip::ClipConfig config = clip::at_resolution(clip::named_config("vit-small"), 32);
   config.vocab_size = static_cast<std::int64_t>(tokenizer.vocabulary());
   config.context_length = 24;  // room for the trigger
-  clip::DualEncoder surrogate(clip::Clip(config, /*seed=*/1),
+  clip::ClipEncoder surrogate(clip::Clip(config, /*seed=*/1),
                               {.optimizer = {.learning_rate = {.rate = 1e-3}}});
 
   unlearn::TokenFilter words(tokenizer.vocabulary());
-  words.deny(clip::unpublishable(tokenizer));
+  words.deny(pairs::unpublishable(tokenizer));
   auto mem = unlearn::mem();
-  mem.filter = &words;
+  mem.filter = words;
   mem.rounds = 3;
   mem.surrogate_steps = 20;
   mem.batch_size = 16;
@@ -99,7 +99,7 @@ int run(const std::string& folder) {
   // [/run]
 
   // [publish]
-  std::vector<clip::CaptionRow> published;
+  std::vector<pairs::CaptionRow> published;
   for (unlearn::Index row = 0; row < pairs.rows(); ++row) {
     std::vector<std::uint8_t> pixels(pairs.elements());
     pairs.load_signals(std::vector{row},
@@ -109,12 +109,12 @@ int run(const std::string& folder) {
       pixels[i] = static_cast<std::uint8_t>(pixels[i] + noise[i]);
     }
     const std::string name = "protected_" + rows[row].image;
-    clip::write_png(folder + "/" + name, {.height = 32, .width = 32, .rgb = pixels});
+    pairs::write_png(folder + "/" + name, {.height = 32, .width = 32, .rgb = pixels});
     published.push_back(
-        {name, clip::with_trigger(tokenizer, std::as_const(state.triggers)[row], captions[row]),
+        {name, pairs::with_trigger(tokenizer, std::as_const(state.triggers)[row], captions[row]),
          "train"});
   }
-  clip::write_captions_csv(folder + "/protected.csv", published);
+  pairs::write_captions_csv(folder + "/protected.csv", published);
   // [/publish]
 
   for (const unlearn::RoundLosses& round : result.trace) {
@@ -123,7 +123,7 @@ int run(const std::string& folder) {
   }
   std::printf("%s -> %s\n", captions[1].c_str(), published[1].caption.c_str());
   const bool better = result.trace.back().trigger < result.trace.front().surrogate;
-  const bool legal = clip::round_trips(tokenizer, std::as_const(state.triggers)[1], captions[1]);
+  const bool legal = pairs::round_trips(tokenizer, std::as_const(state.triggers)[1], captions[1]);
   return better && legal ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -131,7 +131,7 @@ int run(const std::string& folder) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc > 1 ? argv[1] : "clip_mem_pictures");
+    return run(argc > 1 ? argv[1] : "clip_mem_images");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "clip_mem: %s\n", error.what());
     return EXIT_FAILURE;

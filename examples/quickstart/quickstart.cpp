@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Protects pictures with captions by MEM-5, over a model written here, and shows what a second
+// Protects images with captions by MEM-5, over a model written here, and shows what a second
 // model learns from the clean and from the protected pairs.
 
 #include <cmath>
@@ -29,7 +29,7 @@ struct Weights {  // of one layer, and Adam's moments
   }
 };
 
-struct TwoTowers {  // pictures through one hidden layer, captions as bags of words
+struct TwoTowers {  // images through one hidden layer, captions as bags of words
   Weights hidden, image, word;
   int steps = 0;
   explicit TwoTowers(std::mt19937_64& rng)
@@ -52,17 +52,17 @@ struct TwoTowers {  // pictures through one hidden layer, captions as bags of wo
 
   Matrix encode_signals(const PixelBatch& s) { return embed(relu(s)); }
   Matrix encode_texts(const TokenBatch& t) { return bag(t) * word.value; }
-  void signal_gradient(const PixelBatch& s, auto& pull, View<float, 2> out) {
-    const Matrix h = relu(s), gradient = pull(embed(h));
+  void signal_gradient(const PixelBatch& s, auto& pullback, View<float, 2> out) {
+    const Matrix h = relu(s), gradient = pullback(embed(h));
     as_eigen(out) = before_relu(gradient, h) * hidden.value.transpose();
   }
-  void text_gradient(const TokenBatch& t, auto& pull, View<float, 3> out) {
-    const Matrix gradient = pull(encode_texts(t));
+  void text_gradient(const TokenBatch& t, auto& pullback, View<float, 3> out) {
+    const Matrix gradient = pullback(encode_texts(t));
     for (std::size_t r = 0; r < t.size(); ++r) as_eigen(out[r]).rowwise() = gradient.row(r);
   }
   View<const float, 2> token_embeddings() { return word.value; }
   double logit_scale() { return 50; }
-  double fit(const PixelBatch& s, const TokenBatch& t) {
+  double train_step(const PixelBatch& s, const TokenBatch& t) {
     const Matrix h = relu(s);
     const auto loss = unlearn::info_nce(embed(h), encode_texts(t), logit_scale());
     hidden.step(pixels(s).transpose() * before_relu(loss.grad_a, h), ++steps);
@@ -74,10 +74,10 @@ struct TwoTowers {  // pictures through one hidden layer, captions as bags of wo
 // [/model]
 
 // [report]
-/// How well a model finds clean test pictures by their captions, and captions by their pictures.
+/// How well a model finds clean test images by their captions, and captions by their images.
 unlearn::Retrieval report(const char* trained_on, TwoTowers& model, const Scenes& test) {
-  const auto found = unlearn::retrieval(model.encode_signals(test.pictures()),
-                                        model.encode_texts(test.captions()));
+  const auto found =
+      unlearn::retrieval(model.encode_signals(test.images()), model.encode_texts(test.captions()));
   std::printf("%-16s %9.1f %6zu %12.1f %6zu\n", trained_on, found.signal_to_text.hit_at_k,
               found.signal_to_text.median_rank, found.text_to_signal.hit_at_k,
               found.text_to_signal.median_rank);
@@ -94,7 +94,7 @@ int main() {
   unlearn::TokenFilter words(Scenes::vocabulary);
   words.deny(std::vector{Scenes::start, Scenes::end});
   auto mem = unlearn::mem();
-  mem.filter = &words;
+  mem.filter = words;
   mem.surrogate_steps = 50;
   auto state = unlearn::fresh_state(pairs, std::vector(5, Scenes::first_word));
   mem.minimize(surrogate, pairs, state, rng, unlearn::progress_bar());
@@ -112,7 +112,7 @@ int main() {
   training.minimize(honest, pairs, clean, rng);
   training.minimize(deceived, pairs, state, rng);
 
-  std::puts("                   picture to text        text to picture");
+  std::puts("                   image to text        text to image");
   std::puts("trained on          hit@10   MedR       hit@10   MedR");
   report("nothing", untrained, test);
   const auto learned = report("clean pairs", honest, test);

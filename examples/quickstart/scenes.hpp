@@ -13,11 +13,11 @@
 
 #include "unlearn/unlearn.hpp"
 
-/// Pictures of patchwork with captions, made from a seed: "dice-sky twill-sea bar-sand check-wood".
+/// Images of patchwork with captions, made from a seed: "dice-sky twill-sea bar-sand check-wood".
 ///
 /// Four patches, each faintly woven in one of eight patterns, in either polarity, under grain; the
 /// caption names the pattern of every patch. Polarity is what makes the patterns hard: on average
-/// over pictures each of them is plain grey, so no linear function of the pixels tells them apart.
+/// over images each of them is plain grey, so no linear function of the pixels tells them apart.
 /// A model of unlearn::PairSource.
 class Scenes {
  public:
@@ -49,8 +49,8 @@ class Scenes {
     }
   }
 
-  /// All pictures without noise and all captions without triggers, for measuring retrieval.
-  [[nodiscard]] unlearn::PixelBatch pictures() const {
+  /// All images without noise and all captions without triggers, for measuring retrieval.
+  [[nodiscard]] unlearn::PixelBatch images() const {
     return {.clean = {pixels_.data(), {signals(), elements()}}, .noise = {}};
   }
   [[nodiscard]] unlearn::TokenBatch captions() const {

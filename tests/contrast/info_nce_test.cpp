@@ -253,13 +253,13 @@ TEST(InfoNce, AsAPolicyIsTheSame) {
   EXPECT_EQ(InfoNce{}.value(a, b, 14.3), info_nce_value(a, b, 14.3));
 }
 
-TEST(Pull, HoldsOneTowerFixed) {
+TEST(LossPullback, HoldsOneTowerFixed) {
   SplitMix64 rng(11);
   const Matrix a = random_matrix<float>(4, 3, rng);
   const Matrix b = random_matrix<float>(4, 3, rng);
-  Pull pull(InfoNce{}, View<const float, 2>(b), 14.3);
-  EXPECT_EQ(pull(a), info_nce(a, b, 14.3).grad_a);
-  EXPECT_EQ(pull.value(), info_nce(a, b, 14.3).value);
+  LossPullback pullback(InfoNce{}, View<const float, 2>(b), 14.3);
+  EXPECT_EQ(pullback(a), info_nce(a, b, 14.3).grad_a);
+  EXPECT_EQ(pullback.value(), info_nce(a, b, 14.3).value);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/detail/log_sum_exp.hpp"
+#include "unlearn/contrast/log_sum_exp.hpp"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/random.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn::testing {
 

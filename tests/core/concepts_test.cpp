@@ -83,12 +83,13 @@ struct MinimalEncoder : Pinned {
     return rows;
   }
   template <class Loss>
-  void signal_gradient(const PixelBatch& signals, Pull<Loss>& pull, View<float, 2> out) {
-    as_eigen(out) = pull(encode_signals(signals));
+  void signal_gradient(const PixelBatch& signals, LossPullback<Loss>& pullback,
+                       View<float, 2> out) {
+    as_eigen(out) = pullback(encode_signals(signals));
   }
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) {
-    const Matrix gradient = pull(encode_texts(texts));
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback, View<float, 3> out) {
+    const Matrix gradient = pullback(encode_texts(texts));
     for (std::size_t r = 0; r < texts.size(); ++r) {
       as_eigen(out[r]).rowwise() = gradient.row(static_cast<Eigen::Index>(r));
     }
@@ -101,7 +102,7 @@ struct MinimalEncoder : Pinned {
 struct MinimalLearner : MinimalEncoder {
   using MinimalEncoder::MinimalEncoder;
   int steps = 0;
-  float fit(const PixelBatch& /*signals*/, const TokenBatch& /*texts*/) {
+  float train_step(const PixelBatch& /*signals*/, const TokenBatch& /*texts*/) {
     return 1.0F / static_cast<float>(++steps);
   }
   void save(std::ostream& out) { out << steps; }
@@ -187,7 +188,7 @@ struct MinimalLoss {
   }
 };
 
-/// The least that a TriggerPlacement and a TriggerLegality are.
+/// The least that a TriggerPlacement and a TriggerConstraint are.
 struct MinimalPlacement {
   unsigned length(std::size_t caption, std::size_t trigger) const {
     return static_cast<unsigned>(caption + trigger);
@@ -233,7 +234,7 @@ static_assert(TokenRanker<MinimalRanker> && !TokenRanker<MinimalEncoder>);
 static_assert(PairSource<MinimalPairs>);
 static_assert(NoiseStore<MinimalStore>);
 static_assert(ContrastiveLoss<MinimalLoss>);
-static_assert(TriggerPlacement<MinimalPlacement> && TriggerLegality<MinimalLegality>);
+static_assert(TriggerPlacement<MinimalPlacement> && TriggerConstraint<MinimalLegality>);
 static_assert(Observer<MinimalObserver, RunBegin, RunEnd>);
 
 template <class Model>
@@ -254,7 +255,7 @@ void run_on_archetypes(std::size_t surrogate_steps) {
                 .stop_loss = 0};
   const RunResult result = mem.minimize(model, pairs, state, rng, observer);
   EXPECT_EQ(result.stop, StopReason::round_limit);
-  EXPECT_EQ(result.fit_steps, 2 * surrogate_steps);
+  EXPECT_EQ(result.train_steps, 2 * surrogate_steps);
   EXPECT_EQ(observer.ends, 1);
   EXPECT_THAT(state.noise.numbers, Not(Each(0)));
 }
@@ -296,17 +297,17 @@ struct NoSignalGradient : MinimalEncoder {
   void signal_gradient(const Any&...) = delete;
 };
 struct SignalGradientOfAnotherLoss : MinimalEncoder {
-  void signal_gradient(const PixelBatch&, Pull<MinimalLoss>&, View<float, 2>);
+  void signal_gradient(const PixelBatch&, LossPullback<MinimalLoss>&, View<float, 2>);
 };
 struct SignalGradientAsValue : MinimalEncoder {
-  Rows signal_gradient(const PixelBatch&, Pull<InfoNce>&);
+  Rows signal_gradient(const PixelBatch&, LossPullback<InfoNce>&);
 };
 struct NoTextGradient : MinimalEncoder {
   template <class... Any>
   void text_gradient(const Any&...) = delete;
 };
 struct TextGradientOfRankTwo : MinimalEncoder {
-  void text_gradient(const TokenBatch&, Pull<InfoNce>&, View<float, 2>);
+  void text_gradient(const TokenBatch&, LossPullback<InfoNce>&, View<float, 2>);
 };
 struct NoTable : MinimalEncoder {
   void token_embeddings() = delete;
@@ -345,10 +346,10 @@ static_assert(!TokenRanker<RanksWithoutScores> && !TokenRanker<RanksForOneRow> &
               !TokenRanker<RanksWithoutFilter> && !TokenRanker<const MinimalRanker>);
 
 struct FitsWithoutAnswer {
-  void fit(const PixelBatch&, const TokenBatch&);
+  void train_step(const PixelBatch&, const TokenBatch&);
 };
 struct FitsSignalsAlone {
-  double fit(const PixelBatch&);
+  double train_step(const PixelBatch&);
 };
 static_assert(!Trainable<FitsWithoutAnswer, PixelBatch> &&
               !Trainable<FitsSignalsAlone, PixelBatch>);

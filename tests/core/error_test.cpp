@@ -24,20 +24,20 @@ TEST(Error, IsARuntimeErrorOfTwoKinds) {
 }
 
 TEST(Expectation, SaysTheThingWhatWasExpectedAndWhatCame) {
-  EXPECT_EQ(detail::expectation("radius", "a positive number", -0.5),
+  EXPECT_EQ(expectation("radius", "a positive number", -0.5),
             "radius: expected a positive number, got -0.500000");
-  EXPECT_EQ(detail::expectation("rows", 3, std::string("none")), "rows: expected 3, got none");
+  EXPECT_EQ(expectation("rows", 3, std::string("none")), "rows: expected 3, got none");
 }
 
 TEST(Require, ThrowsOnlyWhenTheConditionFails) {
-  EXPECT_NO_THROW(detail::require(true, "rounds", "at least 1", 1));
-  EXPECT_THAT([] { detail::require(false, "rounds", "at least 1", 0); },
+  EXPECT_NO_THROW(require(true, "rounds", "at least 1", 1));
+  EXPECT_THAT([] { require(false, "rounds", "at least 1", 0); },
               ThrowsMessage<InvalidArgument>(StrEq("rounds: expected at least 1, got 0")));
 }
 
 TEST(RequireSize, ThrowsUnlessTheSizesAgree) {
-  EXPECT_NO_THROW(detail::require_size("rows", 4, 4));
-  EXPECT_THAT([] { detail::require_size("rows", 4, 5); },
+  EXPECT_NO_THROW(require_size("rows", 4, 4));
+  EXPECT_THAT([] { require_size("rows", 4, 5); },
               ThrowsMessage<InvalidArgument>(StrEq("rows: expected 4, got 5")));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,15 +35,14 @@ struct Piece {
 
 /// What `for_each_piece` does, piece by piece; fails when it makes more than `piece_count` says.
 std::vector<Piece> pieces_of(const Parallel& policy, std::size_t count, std::size_t grain) {
-  std::vector<Piece> pieces(detail::piece_count(policy, count, grain));
-  detail::for_each_piece(policy, count, grain,
-                         [&](std::size_t piece, std::size_t begin, std::size_t end) {
-                           Piece& seen = pieces.at(piece);
-                           seen.begin = begin;
-                           seen.end = end;
-                           seen.thread = std::this_thread::get_id();
-                           ++seen.calls;
-                         });
+  std::vector<Piece> pieces(piece_count(policy, count, grain));
+  for_each_piece(policy, count, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {
+    Piece& seen = pieces.at(piece);
+    seen.begin = begin;
+    seen.end = end;
+    seen.thread = std::this_thread::get_id();
+    ++seen.calls;
+  });
   return pieces;
 }
 
@@ -52,11 +52,11 @@ TEST(Parallel, TakesOneThreadForEachCoreUnlessTold) {
 }
 
 TEST(PieceCount, IsTheSmallerOfThreadsAndGrainsButAtLeastOne) {
-  EXPECT_EQ(detail::piece_count(Parallel{4}, 100, 10), 4U);
-  EXPECT_EQ(detail::piece_count(Parallel{4}, 30, 10), 3U);
-  EXPECT_EQ(detail::piece_count(Parallel{4}, 31, 10), 4U);
-  EXPECT_EQ(detail::piece_count(Parallel{4}, 9, 10), 1U);
-  EXPECT_EQ(detail::piece_count(Parallel{4}, 0, 10), 1U);
+  EXPECT_EQ(piece_count(Parallel{4}, 100, 10), 4U);
+  EXPECT_EQ(piece_count(Parallel{4}, 30, 10), 3U);
+  EXPECT_EQ(piece_count(Parallel{4}, 31, 10), 4U);
+  EXPECT_EQ(piece_count(Parallel{4}, 9, 10), 1U);
+  EXPECT_EQ(piece_count(Parallel{4}, 0, 10), 1U);
 }
 
 TEST(ForEachPiece, CoversTheRangeInOrderWithBordersOnGrains) {
@@ -95,13 +95,13 @@ TEST(ForEachPiece, RunsTheFirstPieceOnTheCallingThreadAndEachOtherOnItsOwn) {
 
 TEST(ForEachPiece, DoesNothingForAnEmptyRange) {
   bool called = false;
-  detail::for_each_piece(parallel, 0, 8, [&](std::size_t, std::size_t) { called = true; });
+  for_each_piece(parallel, 0, 8, [&](std::size_t, std::size_t) { called = true; });
   EXPECT_FALSE(called);
 }
 
 TEST(ForEachPiece, TakesWorkThatDoesNotAskForThePiece) {
   std::vector<int> visits(100);
-  detail::for_each_piece(Parallel{4}, visits.size(), 8, [&](std::size_t begin, std::size_t end) {
+  for_each_piece(Parallel{4}, visits.size(), 8, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) ++visits[i];
   });
   EXPECT_THAT(visits, Each(1));
@@ -113,14 +113,14 @@ TEST(ForEachPiece, ThrowsTheFirstPiecesExceptionAfterAllPiecesHaveEnded) {
     ++ended;
     if (piece >= 1) throw std::runtime_error("piece " + std::to_string(piece));
   };
-  EXPECT_THAT([&] { detail::for_each_piece(Parallel{4}, 4, 1, work); },
+  EXPECT_THAT([&] { for_each_piece(Parallel{4}, 4, 1, work); },
               ThrowsMessage<std::runtime_error>(StrEq("piece 1")));
   EXPECT_EQ(ended, 4);
 }
 
 TEST(ForEachPiece, PassesOnAnExceptionOfTheCallingThread) {
   const auto work = [](std::size_t, std::size_t) { throw std::runtime_error("here"); };
-  EXPECT_THAT([&] { detail::for_each_piece(Parallel{1}, 4, 1, work); },
+  EXPECT_THAT([&] { for_each_piece(Parallel{1}, 4, 1, work); },
               ThrowsMessage<std::runtime_error>(StrEq("here")));
 }
 

@@ -15,8 +15,8 @@
 #include <xtensor/xtensor.hpp>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn {
 namespace {

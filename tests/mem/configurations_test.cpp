@@ -12,7 +12,7 @@
 
 #include "mem/two_tower.hpp"
 #include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 
 namespace unlearn {
 namespace {
@@ -56,14 +56,15 @@ struct CountingTowers : TwoTowers {
   int fits = 0;
   mutable int trigger_gradients = 0;
 
-  double fit(const PixelBatch& signals, const TokenBatch& texts) {
+  double train_step(const PixelBatch& signals, const TokenBatch& texts) {
     ++fits;
-    return TwoTowers::fit(signals, texts);
+    return TwoTowers::train_step(signals, texts);
   }
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) const {
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback,
+                     View<float, 3> out) const {
     ++trigger_gradients;
-    TwoTowers::text_gradient(texts, pull, out);
+    TwoTowers::text_gradient(texts, pullback, out);
   }
 };
 
@@ -99,7 +100,7 @@ class Configurations : public ::testing::Test {
 
   Pixels pairs{{.signals = 10, .captions = 1, .elements = 8}};
   CountingTowers model{pairs.elements()};
-  RunState<MemoryNoise<std::int8_t>> state = fresh_state(pairs);
+  RunState<MemoryNoiseStore<std::int8_t>> state = fresh_state(pairs);
   RunRng rng{5};
 };
 
@@ -154,7 +155,7 @@ TEST_F(Configurations, OfTrainingTakeOptimiserStepsAndNothingElse) {
 
   const RunResult result = training(17).minimize(model, pairs, state, rng);
   EXPECT_EQ(result.stop, StopReason::round_limit);
-  EXPECT_EQ(result.fit_steps, 17U);
+  EXPECT_EQ(result.train_steps, 17U);
   EXPECT_EQ(model.fits, 17);
   EXPECT_EQ(model.trigger_gradients, 0);
   EXPECT_EQ(result.evaluations, 0U);

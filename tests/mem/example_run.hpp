@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "mem/two_tower.hpp"
+#include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/mem/group_map.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
@@ -22,7 +22,7 @@ using Floats = TwoTowerPairs<float>;
 using BothSamples = ::testing::Types<std::uint8_t, float>;
 
 template <class Pairs>
-using StateOf = RunState<MemoryNoise<noise_of_t<Pairs>>>;
+using StateOf = RunState<MemoryNoiseStore<noise_of_t<Pairs>>>;
 
 /// Calls `hook` at every safe point.
 template <class Hook>

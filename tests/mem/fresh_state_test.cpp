@@ -27,7 +27,7 @@ static_assert(std::same_as<noise_of_t<Floats>, float>);
 
 TEST(FreshState, HasNoNoiseAndTheSameTriggerEverywhere) {
   Pixels pairs({.signals = 3, .captions = 2, .elements = 5});
-  const RunState<MemoryNoise<std::int8_t>> state = fresh_state(pairs, two_words);
+  const RunState<MemoryNoiseStore<std::int8_t>> state = fresh_state(pairs, two_words);
   EXPECT_EQ(state.noise.groups(), 3U) << "one for each signal";
   EXPECT_THAT(all_noise(state), SizeIs(15));
   EXPECT_THAT(all_noise(state), Each(0));
@@ -41,7 +41,7 @@ TEST(FreshState, HasNoNoiseAndTheSameTriggerEverywhere) {
 
 TEST(FreshState, OfFloatSignalsHasNoiseOfFloats) {
   Floats pairs;
-  const RunState<MemoryNoise<float>> state = fresh_state(pairs);
+  const RunState<MemoryNoiseStore<float>> state = fresh_state(pairs);
   EXPECT_THAT(all_noise(state), Each(0.0F));
 }
 
@@ -71,7 +71,7 @@ TEST(FreshState, StandsAtTheVeryBeginning) {
   EXPECT_EQ(progress.round, 0U);
   EXPECT_EQ(progress.stage, Stage::surrogate);
   EXPECT_EQ(progress.batch, 0U);
-  EXPECT_EQ(progress.fit_steps, 0U);
+  EXPECT_EQ(progress.train_steps, 0U);
   EXPECT_EQ(progress.loss_sum, 0);
   EXPECT_THAT(progress.trace, IsEmpty());
 }

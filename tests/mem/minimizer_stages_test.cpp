@@ -18,7 +18,7 @@
 
 #include "mem/example_run.hpp"
 #include "mem/two_tower.hpp"
-#include "unlearn/mem/group_map.hpp"
+#include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/noise/noise_store.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
@@ -63,18 +63,20 @@ struct WatchedTowers : TwoTowers {
     return TwoTowers::encode_texts(texts);
   }
   template <class Loss>
-  void signal_gradient(const PixelBatch& signals, Pull<Loss>& pull, View<float, 2> out) const {
+  void signal_gradient(const PixelBatch& signals, LossPullback<Loss>& pullback,
+                       View<float, 2> out) const {
     note("signal_gradient", signals, {});
-    TwoTowers::signal_gradient(signals, pull, out);
+    TwoTowers::signal_gradient(signals, pullback, out);
   }
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) const {
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback,
+                     View<float, 3> out) const {
     note("text_gradient", {}, texts);
-    TwoTowers::text_gradient(texts, pull, out);
+    TwoTowers::text_gradient(texts, pullback, out);
   }
-  double fit(const PixelBatch& signals, const TokenBatch& texts) {
-    note("fit", signals, texts);
-    return TwoTowers::fit(signals, texts);
+  double train_step(const PixelBatch& signals, const TokenBatch& texts) {
+    note("train_step", signals, texts);
+    return TwoTowers::train_step(signals, texts);
   }
 
   [[nodiscard]] std::vector<Call> calls_of(const std::string& function) const {
@@ -136,7 +138,7 @@ TEST(MultiStepMinimizer, ShowsEveryRowWithTheNoiseAndTriggerOfItsGroups) {
     mem.descent.steps = 0;
     (void)example.run(mem);
 
-    const auto fits = example.model.calls_of("fit");
+    const auto fits = example.model.calls_of("train_step");
     ASSERT_THAT(fits, SizeIs(6));
     for (const auto& fit : fits) {
       for (std::size_t i = 0; i < fit.rows.size(); ++i) {
@@ -158,7 +160,7 @@ TEST(MultiStepMinimizer, FitsInEpochsThatGoOnFromRoundToRound) {
   mem.rounds = 4;
   mem.surrogate_steps = 5;
   (void)example.run(mem);
-  const auto fits = example.model.calls_of("fit");
+  const auto fits = example.model.calls_of("train_step");
   ASSERT_THAT(fits, SizeIs(20));
   std::set<std::set<std::size_t>> epochs;
   for (std::size_t step = 0; step < fits.size(); step += 2) {
@@ -180,7 +182,7 @@ TEST(MultiStepMinimizer, FillsEpochsToTheLastRow) {
   mem.rounds = 1;
   (void)example.run(mem);
   std::set<std::size_t> seen;
-  for (const auto& fit : example.model.calls_of("fit"))
+  for (const auto& fit : example.model.calls_of("train_step"))
     seen.insert(fit.rows.begin(), fit.rows.end());
   EXPECT_THAT(seen, SizeIs(8));
 }
@@ -439,7 +441,7 @@ TEST(MultiStepMinimizer, ReportsTheMeanLossOfEachStageAndWhatItCost) {
   }
   EXPECT_EQ(result.stop, StopReason::round_limit);
   EXPECT_EQ(result.rounds, 3U);
-  EXPECT_EQ(result.fit_steps, 9U);
+  EXPECT_EQ(result.train_steps, 9U);
   EXPECT_EQ(result.loss, result.trace.back().noise);
   EXPECT_EQ(result.evaluations, 3U * 2 * (3 + 1)) << "rounds, batches, steps and the end";
   EXPECT_EQ(result.hypotheses, 2U * 6 * 2 * 4) << "rounds, rows, positions, candidates";
@@ -453,7 +455,7 @@ TEST(MultiStepMinimizer, CountsWhatThisCallCostAndTheRoundsOfAll) {
   mem.rounds = 3;
   const RunResult result = example.run(mem);
   EXPECT_EQ(result.rounds, 3U);
-  EXPECT_EQ(result.fit_steps, 9U);
+  EXPECT_EQ(result.train_steps, 9U);
   EXPECT_THAT(result.trace, SizeIs(3));
   EXPECT_EQ(result.evaluations, 2U * 2 * (3 + 1));
   EXPECT_EQ(result.hypotheses, 1U * 6 * 2 * 4);
@@ -500,12 +502,12 @@ struct HintedPairs : Pixels {
   void prefetch(std::span<const Index> indices) { log.hint(indices); }
 };
 
-struct HintedNoise : MemoryNoise<std::int8_t> {
-  using MemoryNoise::MemoryNoise;
+struct HintedNoise : MemoryNoiseStore<std::int8_t> {
+  using MemoryNoiseStore::MemoryNoiseStore;
   mutable Log log{};
   void load(std::span<const Index> groups, View<std::int8_t, 2> out) const {
     log.load(groups);
-    MemoryNoise::load(groups, out);
+    MemoryNoiseStore::load(groups, out);
   }
   void prefetch(std::span<const Index> groups) { log.hint(groups); }
 };

@@ -19,7 +19,7 @@
 #include "mem/example_run.hpp"
 #include "mem/two_tower.hpp"
 #include "message_of.hpp"
-#include "unlearn/mem/stop_on.hpp"
+#include "unlearn/observers/stop_on.hpp"
 
 namespace unlearn {
 namespace {
@@ -118,7 +118,7 @@ TEST(MultiStepMinimizer, StopsBeforeItStartsOrAtASafePointWhenAnObserverAsksForI
                   }},
                   diary);
   EXPECT_EQ(result.stop, StopReason::stopped_by_observer);
-  EXPECT_EQ(result.fit_steps, 2U);
+  EXPECT_EQ(result.train_steps, 2U);
   EXPECT_THAT(
       std::span(diary.entries).last(4),
       ElementsAre("0/3 surrogate 1/3", "safe point", "last safe point", "end stopped_by_observer"));
@@ -164,21 +164,23 @@ struct FaultyTowers : TwoTowers {
     return factor("encode_texts") * TwoTowers::encode_texts(texts);
   }
   template <class Loss>
-  void signal_gradient(const PixelBatch& signals, Pull<Loss>& pull, View<float, 2> out) const {
-    TwoTowers::signal_gradient(signals, pull, out);
+  void signal_gradient(const PixelBatch& signals, LossPullback<Loss>& pullback,
+                       View<float, 2> out) const {
+    TwoTowers::signal_gradient(signals, pullback, out);
     out.row(0)[1] *= factor("signal_gradient");
   }
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) const {
-    TwoTowers::text_gradient(texts, pull, out);
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback,
+                     View<float, 3> out) const {
+    TwoTowers::text_gradient(texts, pullback, out);
     out[1][1][0] *= factor("text_gradient");
     // A framework may mask the NaN in its gradients: then the loss alone tells.
     const float spoilt = factor("loss of the texts");
-    if (std::isnan(spoilt)) (void)pull(Matrix(spoilt * TwoTowers::encode_texts(texts)));
+    if (std::isnan(spoilt)) (void)pullback(Matrix(spoilt * TwoTowers::encode_texts(texts)));
   }
-  double fit(const PixelBatch& signals, const TokenBatch& texts) {
-    const double loss = TwoTowers::fit(signals, texts);
-    return loss * static_cast<double>(factor("fit"));
+  double train_step(const PixelBatch& signals, const TokenBatch& texts) {
+    const double loss = TwoTowers::train_step(signals, texts);
+    return loss * static_cast<double>(factor("train_step"));
   }
 };
 using Faulty = Example<Pixels, FaultyTowers>;
@@ -198,7 +200,7 @@ TEST(MultiStepMinimizer, StopsAtALossOrGradientThatIsNotFiniteAndKeepsTheLastGoo
     bool shared = false;
   };
   for (const Case& at :
-       {Case{"fit", 1, Stage::surrogate, 0}, Case{"fit", 5, Stage::surrogate, 1},
+       {Case{"train_step", 1, Stage::surrogate, 0}, Case{"train_step", 5, Stage::surrogate, 1},
         Case{"text_gradient", 2, Stage::trigger, 0}, Case{"text_gradient", 3, Stage::trigger, 1},
         Case{"loss of the texts", 2, Stage::trigger, 0},
         Case{"encode_signals", 1, Stage::trigger, 0}, Case{"signal_gradient", 1, Stage::noise, 0},
@@ -294,7 +296,7 @@ TEST(MultiStepMinimizer, RefusesAStateOfAnotherShape) {
     change(example.state);
     return refusal(small_mem(), example);
   };
-  using Noise = MemoryNoise<std::int8_t>;
+  using Noise = MemoryNoiseStore<std::int8_t>;
   EXPECT_EQ(refused([](auto& state) { state.scope.noise = GroupMap::per_row(5); }),
             "rows of the noise scope: expected 6, got 5");
   EXPECT_EQ(refused([](auto& state) { state.scope.triggers = GroupMap::per_row(7); }),
@@ -338,11 +340,11 @@ struct Frozen {
   explicit Frozen(std::size_t elements) : towers(elements) {}
   Matrix encode_signals(const PixelBatch& signals) { return towers.encode_signals(signals); }
   Matrix encode_texts(const TokenBatch& texts) { return towers.encode_texts(texts); }
-  void signal_gradient(const PixelBatch& signals, auto& pull, View<float, 2> out) {
-    towers.signal_gradient(signals, pull, out);
+  void signal_gradient(const PixelBatch& signals, auto& pullback, View<float, 2> out) {
+    towers.signal_gradient(signals, pullback, out);
   }
-  void text_gradient(const TokenBatch& texts, auto& pull, View<float, 3> out) {
-    towers.text_gradient(texts, pull, out);
+  void text_gradient(const TokenBatch& texts, auto& pullback, View<float, 3> out) {
+    towers.text_gradient(texts, pullback, out);
   }
   View<const float, 2> token_embeddings() { return towers.token_embeddings(); }
   double logit_scale() { return TwoTowers::scale; }
@@ -353,7 +355,7 @@ static_assert(!Trainable<Frozen, PixelBatch>);
 TEST(MultiStepMinimizer, RefusesToTrainAModelThatCannotLearn) {
   Example<Pixels, Frozen> example;
   auto mem = small_mem();
-  EXPECT_EQ(refusal(mem, example), "surrogate_steps for a model without fit: expected 0, got 3");
+  EXPECT_EQ(refusal(mem, example), "surrogate_steps for a model without train_step: expected 0, got 3");
   mem.surrogate_steps = 0;
   EXPECT_EQ(example.run(mem).stop, StopReason::round_limit);
   EXPECT_THAT(all_noise(example.state), Not(Each(0)));
@@ -368,7 +370,7 @@ TEST(MultiStepMinimizer, RefusesWhatItsPoliciesRefuse) {
     change(mem);
     return message_of<InvalidArgument>([&] { (void)example.run(mem); });
   };
-  EXPECT_EQ(refused([&](auto& mem) { mem.filter = &filter; }),
+  EXPECT_EQ(refused([&](auto& mem) { mem.filter = filter; }),
             "vocabulary of the token filter: expected 50, got 10");
   EXPECT_EQ(refused([&](auto& mem) { mem.beam.width = 0; }),
             "width of a beam search: expected at least 1, got 0");
@@ -381,7 +383,7 @@ TEST(MultiStepMinimizer, RefusesWhatItsPoliciesRefuse) {
 
 TEST(MultiStepMinimizer, PassesOnWhatTheModelThrowsWithTheStateOfTheLastCompleteBatch) {
   for (const char* function :
-       {"fit", "encode_texts", "encode_signals", "text_gradient", "signal_gradient"}) {
+       {"train_step", "encode_texts", "encode_signals", "text_gradient", "signal_gradient"}) {
     for (int call = 1; call <= 12; ++call) {
       SCOPED_TRACE(function + std::to_string(call));
       Faulty example;
@@ -424,7 +426,7 @@ struct FaultyPairs : Pixels {
   mutable int loads = 0;
   int fails_at = 0;
   void load_signals(std::span<const Index> indices, View<std::uint8_t, 2> out) const {
-    if (++loads == fails_at) throw std::runtime_error("cannot read picture");
+    if (++loads == fails_at) throw std::runtime_error("cannot read image");
     Pixels::load_signals(indices, out);
   }
 };
@@ -439,7 +441,7 @@ TEST(MultiStepMinimizer, PassesOnWhatTheSourceThrowsWithTheStateOfTheLastComplet
                                     last = text_of(safe.state);
                                   }});
               }),
-              "cannot read picture");
+              "cannot read image");
     EXPECT_EQ(text_of(example.state), last) << load;
   }
 }

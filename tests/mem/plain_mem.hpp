@@ -17,7 +17,7 @@
 
 #include "contrast/reference_info_nce.hpp"
 #include "mem/two_tower.hpp"
-#include "unlearn/detail/sort_stably.hpp"
+#include "unlearn/core/stable_sort_by.hpp"
 
 namespace unlearn::testing {
 
@@ -41,7 +41,7 @@ class PlainMem {
         scope_(std::move(scope)) {}
 
   /// One optimiser step.
-  void fit() {
+  void train_step() {
     std::vector<Sample> clean;
     std::vector<Delta> delta;
     std::vector<std::vector<Token>> texts;
@@ -62,7 +62,7 @@ class PlainMem {
       padded.insert(padded.end(), tokens.begin(), tokens.end());
     }
     const std::array<std::size_t, 2> shape{pairs_.rows(), pairs_.elements()};
-    model_.fit(
+    model_.train_step(
         SignalBatch<Sample, Delta>{.clean = {clean.data(), shape}, .noise = {delta.data(), shape}},
         TokenBatch{.tokens = {padded.data(), {texts.size(), longest}}, .lengths = lengths});
   }
@@ -93,7 +93,7 @@ class PlainMem {
         }
         if (!best.trigger.empty()) changes.push_back(best);
       }
-      detail::sort_stably(std::span(changes), &Change::loss);
+      stable_sort_by(std::span(changes), &Change::loss);
       for (std::size_t count = changes.size(); count > 0; count /= 2) {
         auto changed = triggers;
         for (const Change& change : std::span(changes).first(count)) {
@@ -185,7 +185,7 @@ class PlainMem {
     std::vector<Token> tokens(Pairs::vocabulary);
     std::iota(tokens.begin(), tokens.end(), 0);
     std::erase(tokens, triggers[group][position]);
-    detail::sort_stably(std::span(tokens), [&](Token token) {
+    stable_sort_by(std::span(tokens), [&](Token token) {
       double score = 0;
       for (std::size_t e = 0; e < gradient.size(); ++e) score += gradient[e] * embedding(token, e);
       return score;

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
-#include "unlearn/mem/group_map.hpp"
+#include "unlearn/core/group_map.hpp"
 
 namespace unlearn::testing {
 

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "temporary_directory.hpp"
+#include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/mem/checkpoint.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/mapped_noise.hpp"
+#include "unlearn/noise/mapped_noise_store.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
 namespace unlearn::testing {
@@ -27,7 +27,7 @@ namespace unlearn::testing {
 struct ToyModel {
   std::vector<std::uint64_t> weights = std::vector<std::uint64_t>(20, 1);
 
-  void fit(std::uint64_t to) {
+  void train_step(std::uint64_t to) {
     for (std::uint64_t& weight : weights) weight = (weight ^ to++) * 0x9E3779B97F4A7C15U;
   }
   void save(std::ostream& out) const {
@@ -57,7 +57,7 @@ template <class Store>
 Store toy_noise(const std::string& directory) {
   constexpr std::size_t groups = 5;
   constexpr std::size_t elements = 4;
-  if constexpr (JournaledNoise<Store>) {
+  if constexpr (JournaledNoiseStore<Store>) {
     const std::string path = directory + "/noise.npy";
     return std::filesystem::exists(path) ? Store::open(path)
                                          : Store::create(path, groups, elements);
@@ -73,17 +73,17 @@ void toy_batch(RunState<Store>& state, Rng& rng, Model& model) {
   constexpr std::uint64_t batches = 3;
   RunProgress& progress = state.progress;
   std::uint64_t drawn = rng();
-  if constexpr (requires { model.fit(drawn); }) drawn += model.weights[drawn % 20];
+  if constexpr (requires { model.train_step(drawn); }) drawn += model.weights[drawn % 20];
   const auto group = static_cast<Index>(drawn % state.noise.groups());
   std::vector<N> row(state.noise.elements());
   const std::span<const Index> groups(&group, 1);
   state.noise.load(groups, View<N, 2>(row, {1, row.size()}));
   switch (progress.stage) {
     case Stage::surrogate:
-      if constexpr (requires { model.fit(drawn); }) {
+      if constexpr (requires { model.train_step(drawn); }) {
         for (const N element : row) drawn = 31 * drawn + static_cast<std::uint64_t>(element + 128);
-        model.fit(drawn + static_cast<std::uint64_t>(state.triggers[group][0]));
-        ++progress.fit_steps;
+        model.train_step(drawn + static_cast<std::uint64_t>(state.triggers[group][0]));
+        ++progress.train_steps;
       }
       progress.epoch_seed = drawn;
       ++progress.epoch_row;
@@ -114,7 +114,7 @@ void toy_batch(RunState<Store>& state, Rng& rng, Model& model) {
 }
 
 /// State, generator and model of a run over the files in one directory.
-template <class Store = MappedNoise<>, class Model = ToyModel>
+template <class Store = MappedNoiseStore<>, class Model = ToyModel>
 struct ToyRun {
   using Safe = SafePoint<RunState<Store>, Rng, Model>;
 

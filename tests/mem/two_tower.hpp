@@ -20,9 +20,9 @@
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/mem/run_state.hpp"
@@ -144,15 +144,16 @@ struct TwoTowers {
   }
 
   template <class S, class N, class Loss>
-  void signal_gradient(const SignalBatch<S, N>& signals, Pull<Loss>& pull,
+  void signal_gradient(const SignalBatch<S, N>& signals, LossPullback<Loss>& pullback,
                        View<float, 2> out) const {
     const Matrix embedded = encode_signals(signals);
-    as_eigen(out) = before_tanh(pull(embedded), embedded) * signal_weights.transpose();
+    as_eigen(out) = before_tanh(pullback(embedded), embedded) * signal_weights.transpose();
   }
 
   template <class Loss>
-  void text_gradient(const TokenBatch& texts, Pull<Loss>& pull, View<float, 3> out) const {
-    const Matrix gradient = hidden_gradient(texts, pull(encode_texts(texts)));
+  void text_gradient(const TokenBatch& texts, LossPullback<Loss>& pullback,
+                     View<float, 3> out) const {
+    const Matrix gradient = hidden_gradient(texts, pullback(encode_texts(texts)));
     for (std::size_t r = 0; r < texts.size(); ++r) {
       for (std::size_t p = 0; p < texts.trigger_length(); ++p) {
         const auto position = static_cast<std::size_t>(texts.trigger_positions[r][p]);
@@ -167,7 +168,7 @@ struct TwoTowers {
   [[nodiscard]] static double logit_scale() { return scale; }
 
   template <class S, class N>
-  double fit(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
+  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
     const Matrix embedded = encode_signals(signals);
     const auto loss = info_nce(embedded, encode_texts(texts), scale);
     const Matrix hidden = hidden_texts(texts);
@@ -283,7 +284,7 @@ std::string text_of(const RunState<Store>& state) {
   for (const Token token : all_triggers(state.triggers)) text << token << ' ';
   const RunProgress& p = state.progress;
   text << "\nat " << p.round << ' ' << to_string(p.stage) << ' ' << p.batch << ' ' << p.loss_sum
-       << " epoch " << p.epoch_seed << ' ' << p.epoch_row << ' ' << p.fit_steps << "\nlosses\n";
+       << " epoch " << p.epoch_seed << ' ' << p.epoch_row << ' ' << p.train_steps << "\nlosses\n";
   const auto put = [&](const RoundLosses& l) {
     text << l.round << ' ' << l.surrogate << ' ' << l.trigger << ' ' << l.noise << '\n';
   };

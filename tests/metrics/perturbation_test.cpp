@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn {
 namespace {
@@ -23,9 +23,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-using Picture = View<const std::uint8_t, 3>;
+using Image = View<const std::uint8_t, 3>;
 
-/// A picture and itself with noise of at most 8 levels, by the formula of the comment below.
+/// An image and itself with noise of at most 8 levels, by the formula of the comment below.
 struct Pair {
   std::array<std::size_t, 3> extents;
   std::vector<std::uint8_t> clean_bytes;
@@ -44,8 +44,8 @@ struct Pair {
     }
   }
 
-  [[nodiscard]] Picture clean() const { return {clean_bytes.data(), extents}; }
-  [[nodiscard]] Picture perturbed() const { return {perturbed_bytes.data(), extents}; }
+  [[nodiscard]] Image clean() const { return {clean_bytes.data(), extents}; }
+  [[nodiscard]] Image perturbed() const { return {perturbed_bytes.data(), extents}; }
 };
 
 // The expected figures are those of scikit-image 0.26.0 with NumPy 2.4.6:
@@ -83,7 +83,7 @@ TEST(Ssim, AgreesWithScikitImage) {
   }
 }
 
-TEST(Ssim, IsOneForEqualPictures) {
+TEST(Ssim, IsOneForEqualImages) {
   const Pair pair({20, 15, 3});
   EXPECT_NEAR(ssim(pair.clean(), pair.clean()), 1, 1e-12);
 }
@@ -93,7 +93,7 @@ TEST(Ssim, IsSymmetric) {
   EXPECT_DOUBLE_EQ(ssim(pair.clean(), pair.perturbed()), ssim(pair.perturbed(), pair.clean()));
 }
 
-TEST(Ssim, OfAPlanarPictureIsTheMeanOverItsPlanes) {
+TEST(Ssim, OfAPlanarImageIsTheMeanOverItsPlanes) {
   const Pair interleaved({16, 18, 3});
   double total = 0;
   for (std::size_t k = 0; k < 3; ++k) {
@@ -103,20 +103,20 @@ TEST(Ssim, OfAPlanarPictureIsTheMeanOverItsPlanes) {
       clean.push_back(interleaved.clean_bytes[i]);
       perturbed.push_back(interleaved.perturbed_bytes[i]);
     }
-    total += ssim(Picture(clean.data(), {16, 18, 1}), Picture(perturbed.data(), {16, 18, 1}));
+    total += ssim(Image(clean.data(), {16, 18, 1}), Image(perturbed.data(), {16, 18, 1}));
   }
   EXPECT_NEAR(ssim(interleaved.clean(), interleaved.perturbed()), total / 3, 1e-12);
 }
 
-TEST(Ssim, RejectsPicturesSmallerThanTheWindow) {
+TEST(Ssim, RejectsImagesSmallerThanTheWindow) {
   const Pair low({10, 11, 3});
   const Pair narrow({11, 10, 3});
   EXPECT_THAT([&] { (void)ssim(low.clean(), low.perturbed()); },
               ThrowsMessage<InvalidArgument>(
-                  HasSubstr("height of a picture for SSIM: expected at least 11, got 10")));
+                  HasSubstr("height of an image for SSIM: expected at least 11, got 10")));
   EXPECT_THAT([&] { (void)ssim(narrow.clean(), narrow.perturbed()); },
               ThrowsMessage<InvalidArgument>(
-                  HasSubstr("width of a picture for SSIM: expected at least 11, got 10")));
+                  HasSubstr("width of an image for SSIM: expected at least 11, got 10")));
 }
 
 TEST(Linf, IsTheLargestDifferenceInLevels) {
@@ -182,7 +182,7 @@ TEST(Perturbation, RejectsSignalsOfDifferentShape) {
 }
 
 TEST(Perturbation, RejectsSignalsWithoutElements) {
-  const Picture none(nullptr, {12, 12, 0});
+  const Image none(nullptr, {12, 12, 0});
   const auto message = ThrowsMessage<InvalidArgument>(
       HasSubstr("elements of a clean signal: expected at least 1, got 0"));
   EXPECT_THAT([&] { (void)linf(none, none); }, message);

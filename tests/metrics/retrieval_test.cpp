@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/random.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn {
 namespace {

@@ -3,18 +3,18 @@
 #include "minimizer_parts.hpp"
 
 /// In a device's memory, over a store in the host's.
-struct Away : unlearn::MemoryNoise<std::int8_t> {
-  unlearn::MemoryNoise<std::int8_t>& home();
-  const unlearn::MemoryNoise<std::int8_t>& home() const;
-  void bring_home();
-  std::size_t away_bytes() const;
+struct Away : unlearn::MemoryNoiseStore<std::int8_t> {
+  unlearn::MemoryNoiseStore<std::int8_t>& host();
+  const unlearn::MemoryNoiseStore<std::int8_t>& host() const;
+  void write_back();
+  std::size_t dirty_bytes() const;
   void reload();
 };
 
 #ifdef UNLEARN_BAD
 using Noise = Away;
 #else
-using Noise = unlearn::MemoryNoise<std::int8_t>;
+using Noise = unlearn::MemoryNoiseStore<std::int8_t>;
 #endif
 
 void run(Model& model, Pairs<std::uint8_t>& pairs, unlearn::RunState<Noise>& state, Rng& rng) {

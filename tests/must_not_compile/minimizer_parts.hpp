@@ -24,12 +24,12 @@ struct Pairs {
 struct Model {
   unlearn::Matrix encode_signals(const auto& signals);
   unlearn::Matrix encode_texts(const unlearn::TokenBatch& texts);
-  void signal_gradient(const auto& signals, auto& pull, unlearn::View<float, 2> out);
-  void text_gradient(const unlearn::TokenBatch& texts, auto& pull, unlearn::View<float, 3> out);
+  void signal_gradient(const auto& signals, auto& pullback, unlearn::View<float, 2> out);
+  void text_gradient(const unlearn::TokenBatch& texts, auto& pullback, unlearn::View<float, 3> out);
   unlearn::View<const float, 2> token_embeddings();
   double logit_scale();
 };
 
 template <class Noise>
-using State = unlearn::RunState<unlearn::MemoryNoise<Noise>>;
+using State = unlearn::RunState<unlearn::MemoryNoiseStore<Noise>>;
 using Rng = std::mt19937_64;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect-error: FeasibleSet
 // A batch of noise belongs to clean signals: the ball alone does not know them.
-#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
 
@@ -14,7 +14,7 @@ void descend(View<float, 2> noise, [[maybe_unused]] View<const float, 2> clean) 
 #ifdef UNLEARN_BAD
   unlearn::ProjectedSignDescent{}.optimize(loss, noise, ball);
 #else
-  const unlearn::FeasibleNoise set{.ball = ball, .clean = clean};
+  const unlearn::BallAndBoxSet set{.ball = ball, .clean = clean};
   unlearn::ProjectedSignDescent{}.optimize(loss, noise, set);
 #endif
 }

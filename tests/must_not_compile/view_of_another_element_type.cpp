@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Doubles are not converted on the way: that would need a copy.
 // expect-error: could not convert|no matching function
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 double sum(unlearn::View<const float, 2> matrix);
 

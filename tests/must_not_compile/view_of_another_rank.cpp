@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matrix is not a batch of pictures.
+// A matrix is not a batch of images.
 // expect-error: could not convert|no matching function
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 double sum(unlearn::View<const float, 3> batch);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A column-major matrix would be read as its transpose.
 // expect-error: this matrix is column-major
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 double sum(unlearn::View<const float, 2> matrix);
 

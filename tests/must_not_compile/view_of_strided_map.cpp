@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A View's elements stand side by side.
 // expect-error: this map has an inner stride
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 double sum(unlearn::View<const float, 2> matrix);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A function that writes does not take what is const.
 // expect-error: could not convert|no matching function
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/matrix.hpp"
 
 void clear(unlearn::View<float, 2> matrix);
 

@@ -58,7 +58,7 @@ TEST(LinfBall, RefusesARadiusThatIsNegativeOrNaN) {
 
 constexpr std::array<double, 3> radii{1, 2, 3};
 
-TEST(LinfBall, HasARadiusForEachPlaneOfAPicture) {
+TEST(LinfBall, HasARadiusForEachPlaneOfAImage) {
   const LinfBall ball{.radius = PerChannel{.radii = radii, .plane = 2}};
   EXPECT_THAT(projected(ball, {9, -9, 9, -9, 9, -9}), ElementsAre(1, -1, 2, -2, 3, -3));
 }

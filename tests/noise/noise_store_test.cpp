@@ -16,7 +16,7 @@
 #include "temporary_directory.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/noise/mapped_noise.hpp"
+#include "unlearn/noise/mapped_noise_store.hpp"
 
 namespace unlearn {
 namespace {
@@ -34,7 +34,7 @@ struct MinimalStore {
   void store(std::span<const Index>, View<const float, 2>) {}
 };
 static_assert(NoiseStore<MinimalStore>);
-static_assert(!JournaledNoise<MinimalStore>);
+static_assert(!JournaledNoiseStore<MinimalStore>);
 
 struct OfDoubles : MinimalStore {
   using value_type = double;
@@ -56,7 +56,7 @@ struct WithoutStore {
 };
 static_assert(!NoiseStore<WithoutStore>);
 
-/// The least that satisfies JournaledNoise.
+/// The least that satisfies JournaledNoiseStore.
 struct MinimalJournaled : MinimalStore {
   void hold() {}
   std::size_t pending_bytes() const { return 0; }
@@ -65,42 +65,42 @@ struct MinimalJournaled : MinimalStore {
   void discard_pending() {}
   void flush() {}
 };
-static_assert(JournaledNoise<MinimalJournaled>);
+static_assert(JournaledNoiseStore<MinimalJournaled>);
 
 struct WithoutDiscard : MinimalJournaled {
   void discard_pending() = delete;
 };
-static_assert(!JournaledNoise<WithoutDiscard>);
+static_assert(!JournaledNoiseStore<WithoutDiscard>);
 
-/// The least that satisfies DeviceNoiseStore.
+/// The least that satisfies HostBackedNoiseStore.
 struct MinimalOnDevice : MinimalStore {
-  MinimalStore& home() { return home_; }
-  const MinimalStore& home() const { return home_; }
-  void bring_home() {}
-  std::size_t away_bytes() const { return 0; }
+  MinimalStore& host() { return home_; }
+  const MinimalStore& host() const { return home_; }
+  void write_back() {}
+  std::size_t dirty_bytes() const { return 0; }
   void reload() {}
 
  private:
   MinimalStore home_;
 };
-static_assert(DeviceNoiseStore<MinimalOnDevice>);
-static_assert(!DeviceNoiseStore<MinimalStore> && !DeviceNoiseStore<MinimalJournaled>);
+static_assert(HostBackedNoiseStore<MinimalOnDevice>);
+static_assert(!HostBackedNoiseStore<MinimalStore> && !HostBackedNoiseStore<MinimalJournaled>);
 
 struct WithoutReload : MinimalOnDevice {
   void reload() = delete;
 };
-static_assert(!DeviceNoiseStore<WithoutReload>);
+static_assert(!HostBackedNoiseStore<WithoutReload>);
 
 struct WithAHomeOfOtherNumbers : MinimalOnDevice {
-  MemoryNoise<std::int8_t>& home();
-  const MemoryNoise<std::int8_t>& home() const;
+  MemoryNoiseStore<std::int8_t>& host();
+  const MemoryNoiseStore<std::int8_t>& host() const;
 };
-static_assert(!DeviceNoiseStore<WithAHomeOfOtherNumbers>);
+static_assert(!HostBackedNoiseStore<WithAHomeOfOtherNumbers>);
 
 struct WithAHomeByValue : MinimalOnDevice {
-  MinimalStore home() const;
+  MinimalStore host() const;
 };
-static_assert(!DeviceNoiseStore<WithAHomeByValue>);
+static_assert(!HostBackedNoiseStore<WithAHomeByValue>);
 
 /// One test body for every store: four groups of three elements, all zero at first.
 template <class Store>
@@ -109,7 +109,7 @@ class NoiseStores : public ::testing::Test {
   using N = typename Store::value_type;
 
   Store make() {
-    if constexpr (JournaledNoise<Store>) {
+    if constexpr (JournaledNoiseStore<Store>) {
       return Store::create(directory_ / "noise.npy", 4, 3);
     } else {
       return Store(4, 3);
@@ -129,8 +129,8 @@ class NoiseStores : public ::testing::Test {
   testing::TemporaryDirectory directory_;
 };
 
-using Stores = ::testing::Types<MemoryNoise<std::int8_t>, MemoryNoise<float>,
-                                MappedNoise<std::int8_t>, MappedNoise<float>>;
+using Stores = ::testing::Types<MemoryNoiseStore<std::int8_t>, MemoryNoiseStore<float>,
+                                MappedNoiseStore<std::int8_t>, MappedNoiseStore<float>>;
 TYPED_TEST_SUITE(NoiseStores, Stores);
 
 TYPED_TEST(NoiseStores, AreZeroAtFirst) {
@@ -178,9 +178,9 @@ TYPED_TEST(NoiseStores, RefuseWhatDoesNotFitAndChangeNothing) {
   EXPECT_THAT(this->load(noise, {0, 1, 2, 3}), Each(0));
 }
 
-TEST(MemoryNoise, ShowsAllNoises) {
-  MemoryNoise noise(2, 2);
-  static_assert(std::is_same_v<decltype(noise), MemoryNoise<std::int8_t>>);
+TEST(MemoryNoiseStore, ShowsAllNoises) {
+  MemoryNoiseStore noise(2, 2);
+  static_assert(std::is_same_v<decltype(noise), MemoryNoiseStore<std::int8_t>>);
   const std::array<Index, 1> group{1};
   const std::array<std::int8_t, 2> row{-8, 8};
   noise.store(group, View<const std::int8_t, 2>(row, {1, 2}));
@@ -188,11 +188,11 @@ TEST(MemoryNoise, ShowsAllNoises) {
   EXPECT_THAT(noise.view().flat(), ElementsAre(0, 0, -8, 8));
 }
 
-TEST(MemoryNoise, RefusesAProductThatOverflows) {
+TEST(MemoryNoiseStore, RefusesAProductThatOverflows) {
   constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
-  EXPECT_THROW(MemoryNoise(most / 2, 4), InvalidArgument);
-  EXPECT_THROW(MemoryNoise(std::size_t{1} << 32U, std::size_t{1} << 32U), InvalidArgument);
-  EXPECT_EQ(MemoryNoise(most, 0).groups(), most);
+  EXPECT_THROW(MemoryNoiseStore(most / 2, 4), InvalidArgument);
+  EXPECT_THROW(MemoryNoiseStore(std::size_t{1} << 32U, std::size_t{1} << 32U), InvalidArgument);
+  EXPECT_EQ(MemoryNoiseStore(most, 0).groups(), most);
 }
 
 }  // namespace

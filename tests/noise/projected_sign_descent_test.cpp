@@ -16,27 +16,27 @@
 #include <vector>
 
 #include "noise/random_numbers.hpp"
-#include "unlearn/interop/eigen.hpp"
-#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 
 namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using unlearn::BallAndBoxSet;
 using unlearn::DescentResult;
-using unlearn::FeasibleNoise;
 using unlearn::FeasibleSet;
 using unlearn::Goal;
 using unlearn::InvalidArgument;
 using unlearn::Keep;
 using unlearn::L2Ball;
-using unlearn::LatticeNoise;
 using unlearn::LinfBall;
 using unlearn::Matrix;
 using unlearn::NoiseObjective;
+using unlearn::PixelGridSet;
 using unlearn::ProjectedSignDescent;
 using unlearn::SplitMix64;
 using unlearn::StopReason;
@@ -63,8 +63,8 @@ struct EveryNoise {
   }
 };
 static_assert(FeasibleSet<EveryNoise, float>);
-static_assert(FeasibleSet<FeasibleNoise<float, LinfBall<>>, float>);
-static_assert(!FeasibleSet<FeasibleNoise<float, LinfBall<>>, double>, "it holds float signals");
+static_assert(FeasibleSet<BallAndBoxSet<float, LinfBall<>>, float>);
+static_assert(!FeasibleSet<BallAndBoxSet<float, LinfBall<>>, double>, "it holds float signals");
 static_assert(!FeasibleSet<LinfBall<>, float>, "a ball alone has no steps");
 
 /// The least that a NoiseObjective is: Σ δ_i.
@@ -161,7 +161,7 @@ TEST(ProjectedSignDescent, MinimisesOnThePixelLattice) {
   std::vector<std::int8_t> noise(5);
   const DescentResult result = ProjectedSignDescent{}.optimize(
       TowardsGrey{clean}, View<std::int8_t, 2>(noise, {1, 5}),
-      LatticeNoise{.lattice = {.step = 1, .radius = 8}, .clean = clean});
+      PixelGridSet{.lattice = {.step = 1, .radius = 8}, .clean = clean});
   EXPECT_THAT(noise, ElementsAre(8, 3, 0, -3, -8));
   EXPECT_EQ(result.value, 120 * 120 + 119 * 119);
   EXPECT_EQ(result.steps, 8);
@@ -171,7 +171,7 @@ TEST(ProjectedSignDescent, TakesEigenMatricesAsNoise) {
   const Matrix clean = Matrix::Constant(2, 3, 0.5F);
   Matrix noise = Matrix::Zero(2, 3);
   ProjectedSignDescent{.step = 0.125, .steps = 4}.optimize(
-      Sum{}, noise, FeasibleNoise{.ball = LinfBall{.radius = 0.25}, .clean = clean});
+      Sum{}, noise, BallAndBoxSet{.ball = LinfBall{.radius = 0.25}, .clean = clean});
   EXPECT_EQ(noise, Matrix::Constant(2, 3, -0.25F));
 }
 
@@ -398,7 +398,7 @@ TEST_P(NotFinite, StartIsRefusedBeforeAnyEvaluation) {
 
 // --- Policies and misuse -------------------------------------------------------------------------
 
-/// Two sums that pull every number about: signs change from step to step.
+/// Two sums that pullback every number about: signs change from step to step.
 struct Ripple {
   double operator()(View<const float, 2> noise, View<float, 2> grad) const {
     double value = 0;
@@ -414,7 +414,7 @@ struct Ripple {
 TEST(ProjectedSignDescent, HasTheSameBytesForEveryPolicy) {
   SplitMix64 rng(8);
   const std::vector<float> clean = random_numbers<float>(rng, 150000, 0, 1);
-  const FeasibleNoise set{.ball = LinfBall{.radius = 8.0 / 255},
+  const BallAndBoxSet set{.ball = LinfBall{.radius = 8.0 / 255},
                           .clean = View<const float, 2>(clean, {3, 50000})};
   const auto run = [&](const auto& policy) {
     std::vector<float> noise(150000);
@@ -449,7 +449,7 @@ TEST(ProjectedSignDescent, RefusesNoiseOfAnotherShapeThanTheSet) {
   const Matrix clean = Matrix::Zero(2, 3);
   Matrix noise = Matrix::Zero(3, 2);
   EXPECT_THROW(ProjectedSignDescent{}.optimize(
-                   Sum{}, noise, FeasibleNoise{.ball = LinfBall{.radius = 1}, .clean = clean}),
+                   Sum{}, noise, BallAndBoxSet{.ball = LinfBall{.radius = 1}, .clean = clean}),
                InvalidArgument);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/detail/sign_update.hpp"
+#include "unlearn/noise/sign_update.hpp"
+#include "unlearn/core/finite.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,11 +13,11 @@
 
 namespace {
 
-using unlearn::detail::all_finite;
-using unlearn::detail::clamp_to;
-using unlearn::detail::clamp_to_radius;
-using unlearn::detail::is_finite;
-using unlearn::detail::sign;
+using unlearn::all_finite;
+using unlearn::clamp_to;
+using unlearn::clamp_to_radius;
+using unlearn::is_finite;
+using unlearn::sign;
 
 template <class T>
 class SignUpdate : public testing::Test {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/mem/early_stop.hpp"
+#include "unlearn/observers/early_stop.hpp"
 
 #include <gtest/gtest.h>
 

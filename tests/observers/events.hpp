@@ -12,7 +12,7 @@
 namespace unlearn::testing {
 
 struct NoModel {};
-using ExampleState = RunState<MemoryNoise<>>;
+using ExampleState = RunState<MemoryNoiseStore<>>;
 using ExampleSafePoint = SafePoint<ExampleState, std::mt19937, NoModel>;
 
 /// Satisfied by what may be handed to MultiStepMinimizer::minimize.

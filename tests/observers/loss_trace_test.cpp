@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/mem/loss_trace.hpp"
+#include "unlearn/observers/loss_trace.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/mem/progress_bar.hpp"
+#include "unlearn/observers/progress_bar.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/mem/stop_on.hpp"
+#include "unlearn/observers/stop_on.hpp"
 
 #include <gtest/gtest.h>
 

@@ -19,7 +19,7 @@
 
 #include "message_of.hpp"
 #include "unlearn/core/random.hpp"
-#include "unlearn/detail/sort_stably.hpp"
+#include "unlearn/core/stable_sort_by.hpp"
 
 namespace unlearn {
 namespace {
@@ -73,19 +73,20 @@ static_assert(!TriggerScorer<WithoutJointLoss>);
 static_assert(!TriggerScorer<WithoutCommit>);
 static_assert(!TriggerScorer<WithLossAsText>);
 
-/// The least that a TriggerLegality is.
+/// The least that a TriggerConstraint is.
 struct Legality {
   bool operator()(Index group, std::span<const Token> trigger) const;
 };
-static_assert(TriggerLegality<Legality>);
-static_assert(TriggerLegality<AnyTrigger>);
-static_assert(!TriggerLegality<decltype([](std::span<const Token>) { return true; })>, "no group");
-static_assert(!TriggerLegality<decltype([](Index, Token) { return true; })>, "a single token");
-static_assert(!TriggerLegality<decltype([](Index, std::span<const Token>) {})>, "no answer");
+static_assert(TriggerConstraint<Legality>);
+static_assert(TriggerConstraint<AnyTrigger>);
+static_assert(!TriggerConstraint<decltype([](std::span<const Token>) { return true; })>,
+              "no group");
+static_assert(!TriggerConstraint<decltype([](Index, Token) { return true; })>, "a single token");
+static_assert(!TriggerConstraint<decltype([](Index, std::span<const Token>) {})>, "no answer");
 struct ChangingLegality {
   bool operator()(Index group, std::span<const Token> trigger);
 };
-static_assert(!TriggerLegality<ChangingLegality>, "not const");
+static_assert(!TriggerConstraint<ChangingLegality>, "not const");
 
 // --- A scorer of any function of all triggers ----------------------------------------------------
 
@@ -163,9 +164,9 @@ Tokens flat(const Triggers& triggers) {
 }
 
 /// Runs `beam`; whatever the loss, what is left of the triggers is what the scorer was told.
-template <class Legal = AnyTrigger>
+template <class Constraint = AnyTrigger>
 Search search(const BeamSearch& beam, const Loss& loss, const Triggers& start,
-              const Candidates& candidates, const Legal& legal = {}) {
+              const Candidates& candidates, const Constraint& constraint = {}) {
   Tokens tokens = flat(start);
   Tokens options;
   for (const auto& group : candidates) {
@@ -179,7 +180,7 @@ Search search(const BeamSearch& beam, const Loss& loss, const Triggers& start,
   ToyScorer scorer(loss, start);
   const BeamResult result = beam(
       View<Token, 2>(std::span(tokens), {groups, length}),
-      View<const Token, 3>(std::span<const Token>(options), {groups, length, k}), scorer, legal);
+      View<const Token, 3>(std::span<const Token>(options), {groups, length, k}), scorer, constraint);
   EXPECT_EQ(tokens, flat(scorer.triggers()));
   return {scorer.triggers(), result, std::move(scorer.proposals)};
 }
@@ -327,12 +328,12 @@ TEST(BeamSearch, ScoresAndTakesLegalTriggersOnly) {
   const Candidates with_the_current{{{1, 0, 2}, {0, 1, 2}}};
   for (const Acceptance acceptance : both_acceptances) {
     std::vector<ToyScorer::Hypothesis> asked;
-    const auto legal = [&](Index group, std::span<const Token> trigger) {
+    const auto constraint = [&](Index group, std::span<const Token> trigger) {
       asked.emplace_back(group, Tokens(trigger.begin(), trigger.end()));
       return trigger[1] != 1;
     };
     const Search found =
-        search({.width = 9, .acceptance = acceptance}, loss, zeros, with_the_current, legal);
+        search({.width = 9, .acceptance = acceptance}, loss, zeros, with_the_current, constraint);
     EXPECT_THAT(found.triggers, ElementsAre(ElementsAre(1, 2)));
     EXPECT_EQ(found.result.loss, 2);
     for (const auto& proposal : found.proposals) {
@@ -376,12 +377,12 @@ struct Problem {
   explicit Problem(std::uint64_t seed, std::size_t most_groups = 5)
       : Problem(SplitMix64(seed), most_groups) {}
 
-  [[nodiscard]] bool legal(Index group, std::span<const Token> trigger) const {
+  [[nodiscard]] bool allows(Index group, std::span<const Token> trigger) const {
     const Tokens tokens(trigger.begin(), trigger.end());
     return all_legal || mixed(loss.seed + 77 * group, tokens) % 4 != 0;
   }
   [[nodiscard]] auto legality() const {
-    return [this](Index group, std::span<const Token> trigger) { return legal(group, trigger); };
+    return [this](Index group, std::span<const Token> trigger) { return allows(group, trigger); };
   }
   [[nodiscard]] Search solve(const BeamSearch& beam) const {
     return search(beam, loss, start, candidates, legality());
@@ -421,7 +422,7 @@ using Scored = std::vector<std::pair<Triggers, double>>;
 
 template <class T>
 void keep_best(Scored<T>& scored, std::size_t count) {
-  detail::sort_stably(std::span(scored), &std::pair<T, double>::second);
+  stable_sort_by(std::span(scored), &std::pair<T, double>::second);
   scored.resize(std::min(scored.size(), count));
 }
 
@@ -453,7 +454,7 @@ class PlainPerSample {
         for (const Token token : problem_.candidates[g][position]) {
           Tokens child = parent;
           child[position] = token;
-          if (token == no_token || !problem_.legal(static_cast<Index>(g), child)) continue;
+          if (token == no_token || !problem_.allows(static_cast<Index>(g), child)) continue;
           add(pools[g], g, child);
         }
       }
@@ -520,7 +521,7 @@ Answer plain_whole_batch(const Problem& problem, std::size_t width) {
           Tokens changed = child[g];
           changed[position] = problem.candidates[g][position][rank];
           if (changed[position] == no_token) continue;
-          if (problem.legal(static_cast<Index>(g), changed)) child[g] = changed;
+          if (problem.allows(static_cast<Index>(g), changed)) child[g] = changed;
         }
         if (child == parent) continue;
         answer.hypotheses += child.size();
@@ -814,7 +815,7 @@ Outcomes accept_in_random_batches(SplitMix64& rng, const Claim& claim) {
     Acceptances batch(losses);
     const Indices taken = batch.accept(chosen, claims);
 
-    detail::sort_stably(std::span(chosen), [&](Index m) { return claims[m]; });
+    stable_sort_by(std::span(chosen), [&](Index m) { return claims[m]; });
     Indices expected = chosen;
     std::size_t tried = 0;
     for (; !expected.empty(); expected.resize(expected.size() / 2)) {

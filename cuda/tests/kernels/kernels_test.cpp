@@ -16,12 +16,12 @@
 
 #include "noise/random_numbers.hpp"
 #include "unlearn/core/random.hpp"
-#include "unlearn/cuda/candidate_scoring.cuh"
 #include "unlearn/cuda/detail/cross_entropies.cuh"
 #include "unlearn/cuda/detail/launch.cuh"
 #include "unlearn/cuda/detail/top_tokens.cuh"
 #include "unlearn/cuda/detail/unit_rows.cuh"
 #include "unlearn/cuda/info_nce.cuh"
+#include "unlearn/cuda/info_nce_scorer.cuh"
 
 namespace {
 

@@ -58,8 +58,8 @@ class Arena {
   template <class T>
   [[nodiscard]] T* borrow(std::size_t count) {
     constexpr std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / 2 / sizeof(T);
-    unlearn::detail::require(count <= limit, "numbers to borrow memory for",
-                             "at most " + std::to_string(limit), count);
+    unlearn::require(count <= limit, "numbers to borrow memory for",
+                     "at most " + std::to_string(limit), count);
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
     Mark at = mark_;
     while (at.block < blocks_.size() && blocks_[at.block].size - at.used < bytes) {

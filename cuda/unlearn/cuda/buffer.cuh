@@ -37,8 +37,8 @@ class Buffer {
   ///         throws
   bool reserve(std::size_t count) {
     constexpr std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T);
-    unlearn::detail::require(count <= limit, "numbers in memory of a device",
-                             "at most " + std::to_string(limit), count);
+    unlearn::require(count <= limit, "numbers in memory of a device",
+                     "at most " + std::to_string(limit), count);
     const std::size_t bytes = count * sizeof(T);
     if (bytes <= bytes_) return false;
     release();

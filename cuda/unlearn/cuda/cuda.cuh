@@ -6,7 +6,7 @@
 /// systems of the host (CPP, OMP, TBB); THRUST_DEVICE_SYSTEM says which is meant by default.
 ///
 ///   device.cuh             Device, an execution policy; Context, what its calls share
-///   sign_step.cuh          LatticeNoise and FeasibleNoise on a device; HalfNoise
+///   sign_step.cuh          PixelGridSet and BallAndBoxSet on a device; HalfNoise
 ///   finite.cuh             whether numbers are finite, for ProjectedSignDescent
 ///   hotflip.cuh            HotFlipCandidateSearch on a device; rank_tokens
 ///   info_nce.cuh           the loss with its gradients
@@ -18,12 +18,12 @@
 
 #include "unlearn/cuda/arena.cuh"
 #include "unlearn/cuda/buffer.cuh"
-#include "unlearn/cuda/candidate_scoring.cuh"
 #include "unlearn/cuda/device.cuh"
-#include "unlearn/cuda/device_noise.cuh"
-#include "unlearn/cuda/device_pairs.cuh"
+#include "unlearn/cuda/device_noise_store.cuh"
+#include "unlearn/cuda/device_pair_source.cuh"
 #include "unlearn/cuda/finite.cuh"
 #include "unlearn/cuda/gather.cuh"
 #include "unlearn/cuda/hotflip.cuh"
 #include "unlearn/cuda/info_nce.cuh"
+#include "unlearn/cuda/info_nce_scorer.cuh"
 #include "unlearn/cuda/sign_step.cuh"

@@ -38,14 +38,14 @@ inline constexpr bool runs_on_cuda =
 /// @throws Error when a call of the CUDA runtime failed
 inline void check(cudaError_t status, const char* what) {
   if (status != cudaSuccess) {
-    throw Error(unlearn::detail::expectation(what, "no error", cudaGetErrorString(status)));
+    throw Error(unlearn::expectation(what, "no error", cudaGetErrorString(status)));
   }
 }
 
 /// @throws Error when a call of cuBLAS failed
 inline void check(cublasStatus_t status, const char* what) {
   if (status != CUBLAS_STATUS_SUCCESS) {
-    throw Error(unlearn::detail::expectation(what, "no error", cublasGetStatusString(status)));
+    throw Error(unlearn::expectation(what, "no error", cublasGetStatusString(status)));
   }
 }
 

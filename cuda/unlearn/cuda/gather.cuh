@@ -44,9 +44,8 @@ struct MoveRow {
 template <bool scatter, class P, class A, class T>
 void move_rows(const Device<P, A>& device, View<const T, 2> from, View<const Index, 1> indices,
                View<T, 2> to) {
-  unlearn::detail::require_size("columns of the rows to write", from.extent(1), to.extent(1));
-  unlearn::detail::require_size("indices of rows", scatter ? from.extent(0) : to.extent(0),
-                                indices.size());
+  unlearn::require_size("columns of the rows to write", from.extent(1), to.extent(1));
+  unlearn::require_size("indices of rows", scatter ? from.extent(0) : to.extent(0), indices.size());
   const std::size_t columns = from.extent(1);
   const std::size_t packs_a_row = (columns + pack_size - 1) / pack_size;
   with_packs(columns % pack_size == 0 && is_aligned(from.data()) && is_aligned(to.data()),
@@ -157,8 +156,8 @@ void gather_rows_on(const Device<P, A>& device, View<const T, 2> from, View<cons
 template <class P, class A>
 void sum_rows_on(const Device<P, A>& device, View<const float, 2> rows,
                  View<const Index, 1> members, View<const Index, 1> first, View<float, 2> sums) {
-  unlearn::detail::require_size("columns of the sums", rows.extent(1), sums.extent(1));
-  unlearn::detail::require_size("borders of groups", sums.extent(0) + 1, first.size());
+  unlearn::require_size("columns of the sums", rows.extent(1), sums.extent(1));
+  unlearn::require_size("borders of groups", sums.extent(0) + 1, first.size());
   detail::for_each_index(device, sums.size(),
                          detail::SumRows{.rows = rows.data(),
                                          .members = members.data(),
@@ -181,8 +180,8 @@ void scatter_rows(const Device<P, A>& device, View<const std::type_identity_t<T>
 /// @param caption_of [B], B below 2³²
 template <class P, class A>
 void shuffle(const Device<P, A>& device, std::uint64_t* key, View<Index, 1> caption_of) {
-  unlearn::detail::require(caption_of.size() <= 0xFFFFFFFFU, "captions to shuffle", "below 2^32",
-                           caption_of.size());
+  unlearn::require(caption_of.size() <= 0xFFFFFFFFU, "captions to shuffle", "below 2^32",
+                   caption_of.size());
   detail::for_each_index(device, caption_of.size(),
                          detail::Permute{.key = key,
                                          .out = caption_of.data(),

@@ -68,14 +68,12 @@ void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
   using detail::Op;
   const std::size_t rows = gradients.extent(0);
   const std::size_t vocabulary = embeddings.extent(0);
-  unlearn::detail::require_size("width of the token embeddings", gradients.extent(1),
-                                embeddings.extent(1));
-  unlearn::detail::require_size("words of the token filter", (vocabulary + 63) / 64,
-                                allowed.size());
-  unlearn::detail::require_size("rows of ranked tokens", rows, tokens.extent(0));
-  unlearn::detail::require(tokens.extents() == scores.extents(), "scores of ranked tokens",
-                           "the shape of the tokens", "another");
-  unlearn::detail::require(tokens.extent(1) > 0, "depth of the ranking", "at least 1", 0);
+  unlearn::require_size("width of the token embeddings", gradients.extent(1), embeddings.extent(1));
+  unlearn::require_size("words of the token filter", (vocabulary + 63) / 64, allowed.size());
+  unlearn::require_size("rows of ranked tokens", rows, tokens.extent(0));
+  unlearn::require(tokens.extents() == scores.extents(), "scores of ranked tokens",
+                   "the shape of the tokens", "another");
+  unlearn::require(tokens.extent(1) > 0, "depth of the ranking", "at least 1", 0);
   const detail::TopLists top{
       .tokens = tokens.data(), .scores = scores.data(), .depth = tokens.extent(1)};
   detail::for_each_index(device, tokens.size(), detail::NoTokens{top});

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/cuda/detail/cross_entropies.cuh"
 #include "unlearn/cuda/detail/launch.cuh"
@@ -72,7 +73,7 @@ struct Dot {
 
 /// A scale that is not finite makes everything NaN, as on the host.
 [[nodiscard]] inline double finite_or_nan(double scale) {
-  return unlearn::detail::is_finite(scale) ? scale : std::numeric_limits<double>::quiet_NaN();
+  return unlearn::is_finite(scale) ? scale : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace detail
@@ -87,9 +88,9 @@ void info_nce(const Device<P, A>& device, View<const T, 2> a,
               View<const std::type_identity_t<T>, 2> b, double logit_scale,
               const InfoNceOutput<std::type_identity_t<T>>& out) {
   using detail::Op;
-  unlearn::detail::require_pairs(a, b, "embeddings b");
-  unlearn::detail::require_pairs(a, View<const T, 2>(out.grad_a), "gradient of a");
-  unlearn::detail::require_pairs(a, View<const T, 2>(out.grad_b), "gradient of b");
+  unlearn::require_pairs(a, b, "embeddings b");
+  unlearn::require_pairs(a, View<const T, 2>(out.grad_a), "gradient of a");
+  unlearn::require_pairs(a, View<const T, 2>(out.grad_b), "gradient of b");
   const std::size_t pairs = a.extent(0);
   const std::size_t width = a.extent(1);
   const auto unit_a = scratch_on<double>(device, pairs * width);

@@ -14,15 +14,15 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/cuda/detail/launch.cuh"
 #include "unlearn/cuda/detail/pack.cuh"
-#include "unlearn/detail/sign_update.hpp"
-#include "unlearn/noise/feasible_noise.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/sign_update.hpp"
 
 /// @file
 /// The noise update δ ← Proj(δ + step · sign ∇L) in one pass over noise, gradient and signals: what
-/// LatticeNoise and FeasibleNoise do with a policy of the device. To the last bit as on the host.
+/// PixelGridSet and BallAndBoxSet do with a policy of the device. To the last bit as on the host.
 /// Source: MEM (Liu et al., ACM MM 2024), Eq. 5.
 
 namespace unlearn::cuda {
@@ -46,7 +46,7 @@ struct LatticeUpdate {
                                        std::size_t /*element*/) const {
     const int moved = delta + step * sign_of(gradient);
     const int lowest = radius < x ? -radius : -static_cast<int>(x);
-    const int highest = radius < PixelLattice::levels - x ? radius : PixelLattice::levels - x;
+    const int highest = radius < PixelGrid::levels - x ? radius : PixelGrid::levels - x;
     return static_cast<Noise>(moved < lowest ? lowest : (moved > highest ? highest : moved));
   }
 };
@@ -80,9 +80,9 @@ template <class T>
 [[nodiscard]] ChannelRadii<T> radii_of(const LinfBall<PerChannel>& ball) {
   ChannelRadii<T> radii{
       .radii = {}, .channels = ball.radius.radii.size(), .plane = ball.radius.plane};
-  unlearn::detail::require(
-      radii.channels <= ChannelRadii<T>::most_channels, "channels with radii on a device",
-      "at most " + std::to_string(ChannelRadii<T>::most_channels), radii.channels);
+  unlearn::require(radii.channels <= ChannelRadii<T>::most_channels,
+                   "channels with radii on a device",
+                   "at most " + std::to_string(ChannelRadii<T>::most_channels), radii.channels);
   for (std::size_t c = 0; c < radii.channels; ++c) {
     radii.radii[c] = static_cast<T>(ball.radius.radii[c]);
   }
@@ -170,7 +170,7 @@ void update_all(const Device<P, A>& device, const Update& update,
 }
 
 template <class P, class A, class T, class Radius>
-void update_floats(const Device<P, A>& device, const FeasibleNoise<T, LinfBall<Radius>>& set,
+void update_floats(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
                    View<T, 2> noise, const T* gradient, T step) {
   const auto radii = radii_of<T>(set.ball);
   update_all(device,
@@ -181,32 +181,32 @@ void update_floats(const Device<P, A>& device, const FeasibleNoise<T, LinfBall<R
 
 }  // namespace detail
 
-/// LatticeNoise::project on a device.
+/// PixelGridSet::project on a device.
 template <class P, class A>
-void project_on(const Device<P, A>& device, const LatticeNoise& set, View<std::int8_t, 2> noise) {
+void project_on(const Device<P, A>& device, const PixelGridSet& set, View<std::int8_t, 2> noise) {
   detail::update_all(device, detail::LatticeUpdate{.radius = set.lattice.radius, .step = 0}, noise,
                      set.clean, nullptr);
 }
 
-/// LatticeNoise::sign_step on a device; `step` in levels.
+/// PixelGridSet::sign_step on a device; `step` in levels.
 template <class P, class A>
-void sign_step_on(const Device<P, A>& device, const LatticeNoise& set, View<std::int8_t, 2> noise,
+void sign_step_on(const Device<P, A>& device, const PixelGridSet& set, View<std::int8_t, 2> noise,
                   View<const float, 2> gradient, int step) {
   detail::update_all(device, detail::LatticeUpdate{.radius = set.lattice.radius, .step = step},
                      noise, set.clean, gradient.data());
 }
 
-/// FeasibleNoise::project on a device, for balls of the maximum norm with at most 16 channels.
+/// BallAndBoxSet::project on a device, for balls of the maximum norm with at most 16 channels.
 template <class P, class A, class T, class Radius>
-void project_on(const Device<P, A>& device, const FeasibleNoise<T, LinfBall<Radius>>& set,
+void project_on(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
                 View<T, 2> noise) {
   // Minus zero, which added changes no number, a zero's sign included.
   detail::update_floats(device, set, noise, static_cast<const T*>(nullptr), -T{0});
 }
 
-/// FeasibleNoise::sign_step on a device, for balls of the maximum norm with at most 16 channels.
+/// BallAndBoxSet::sign_step on a device, for balls of the maximum norm with at most 16 channels.
 template <class P, class A, class T, class Radius>
-void sign_step_on(const Device<P, A>& device, const FeasibleNoise<T, LinfBall<Radius>>& set,
+void sign_step_on(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
                   View<T, 2> noise, View<const T, 2> gradient, T step) {
   detail::update_floats(device, set, noise, gradient.data(), step);
 }
@@ -235,8 +235,8 @@ struct HalfNoise {
   template <class P, class A>
   void sign_step(const Device<P, A>& device, View<Number, 2> noise, View<const Number, 2> grad,
                  double signed_step) const {
-    unlearn::detail::require_same_shape("gradient", clean, grad);
-    unlearn::detail::require_step(signed_step);
+    unlearn::require_same_shape("gradient", clean, grad);
+    unlearn::require_step(signed_step);
     update(device, noise, grad.data(), static_cast<float>(signed_step));
   }
 
@@ -256,7 +256,7 @@ struct HalfNoise {
   template <class P, class A>
   void update(const Device<P, A>& device, View<Number, 2> noise, const Number* gradient,
               float step) const {
-    unlearn::detail::require_same_shape("noise", clean, noise);
+    unlearn::require_same_shape("noise", clean, noise);
     ball.validate(noise.extent(1));
     box.validate();
     using Update = detail::FloatUpdate<Number, float, detail::OneRadius<float>>;

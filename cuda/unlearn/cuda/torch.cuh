@@ -53,14 +53,14 @@ template <class T, std::size_t Rank>
 [[nodiscard]] View<T, Rank> device_view_of(const at::Tensor& tensor) {
   using Element = std::remove_const_t<T>;
   constexpr at::ScalarType dtype = c10::CppTypeToScalarType<Element>::value;
-  unlearn::detail::require(tensor.defined() && tensor.is_cuda(), "device of a tensor to be viewed",
-                           "cuda", tensor.defined() ? tensor.device().str() : "none");
-  unlearn::detail::require(tensor.scalar_type() == dtype, "element type of a tensor to be viewed",
-                           c10::toString(dtype), c10::toString(tensor.scalar_type()));
-  unlearn::detail::require_size("dimensions of a tensor to be viewed", Rank,
-                                static_cast<std::size_t>(tensor.dim()));
-  unlearn::detail::require(tensor.is_contiguous(), "layout of a tensor to be viewed",
-                           "dense and row-major", "a tensor with other strides");
+  unlearn::require(tensor.defined() && tensor.is_cuda(), "device of a tensor to be viewed", "cuda",
+                   tensor.defined() ? tensor.device().str() : "none");
+  unlearn::require(tensor.scalar_type() == dtype, "element type of a tensor to be viewed",
+                   c10::toString(dtype), c10::toString(tensor.scalar_type()));
+  unlearn::require_size("dimensions of a tensor to be viewed", Rank,
+                        static_cast<std::size_t>(tensor.dim()));
+  unlearn::require(tensor.is_contiguous(), "layout of a tensor to be viewed", "dense and row-major",
+                   "a tensor with other strides");
   std::array<std::size_t, Rank> extents{};
   for (std::size_t d = 0; d < Rank; ++d) {
     extents[d] = static_cast<std::size_t>(tensor.size(static_cast<std::int64_t>(d)));

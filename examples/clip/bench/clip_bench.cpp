@@ -14,11 +14,11 @@
 #include <random>
 #include <vector>
 
-#include "clip/config.hpp"
-#include "clip/dual_encoder.hpp"
-#include "clip/model.hpp"
-#include "clip/token_screen.hpp"
-#include "clip/training.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/kernels/token_screen.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
+#include "clip/training/training.hpp"
 #include "drawn_pairs.hpp"
 #include "plain_batch.hpp"
 #include "plain_clip.hpp"
@@ -30,7 +30,7 @@
 namespace {
 
 using unlearn::as_tensor, unlearn::Matrix, unlearn::View, unlearn::view_of;
-using unlearn::clip::Clip, unlearn::clip::DualEncoder;
+using unlearn::clip::Clip, unlearn::clip::ClipEncoder;
 using unlearn_bench::batch, unlearn_bench::DrawnPairs, unlearn_bench::plain_loss,
     unlearn_bench::PlainBatch;
 
@@ -43,23 +43,23 @@ std::size_t side() { return static_cast<std::size_t>(config().image_resolution);
 void noise_gradient(benchmark::State& state) {
   const DrawnPairs pairs(batch, side(), 1);
   Clip model(config(), 1);
-  DualEncoder encoder(model);
+  ClipEncoder encoder(model);
   const PlainBatch plain(pairs, side(), 0, 32);
   const std::vector<std::int8_t> noise(batch * pairs.elements());
-  const unlearn::PixelBatch pictures{.clean = pairs.view(),
-                                     .noise = {noise.data(), {batch, pairs.elements()}}};
+  const unlearn::PixelBatch images{.clean = pairs.view(),
+                                   .noise = {noise.data(), {batch, pairs.elements()}}};
   const torch::NoGradGuard no_gradient;
   const at::Tensor text_rows = model->encode_texts(plain.texts).contiguous();
   const double scale = encoder.logit_scale();
   Matrix gradient(batch, pairs.elements());
   const auto ours = [&] {
-    unlearn::Pull pull(unlearn::InfoNce{}, view_of<const float, 2>(text_rows), scale);
-    encoder.signal_gradient(pictures, pull, View<float, 2>(gradient));
+    unlearn::LossPullback pullback(unlearn::InfoNce{}, view_of<const float, 2>(text_rows), scale);
+    encoder.signal_gradient(images, pullback, View<float, 2>(gradient));
   };
-  const auto forward = [&] { benchmark::DoNotOptimize(model->encode_images(plain.pictures)); };
+  const auto forward = [&] { benchmark::DoNotOptimize(model->encode_images(plain.images)); };
 
   ours();
-  const at::Tensor x = plain.pictures.clone().requires_grad_();
+  const at::Tensor x = plain.images.clone().requires_grad_();
   const at::Tensor expected = [&] {
     const c10::AutoGradMode with_gradient(true);
     const at::Tensor loss = plain_loss(model, model->encode_images(x), text_rows);
@@ -92,7 +92,7 @@ void noise_update(benchmark::State& state) {
     theirs = unlearn_bench::plain_sign_step(theirs, clean, grad, step, radius);
   };
   at::Tensor ours = start.clone();
-  const unlearn::FeasibleNoise set{.ball = unlearn::LinfBall{.radius = radius},
+  const unlearn::BallAndBoxSet set{.ball = unlearn::LinfBall{.radius = radius},
                                    .clean = view_of<const float, 2>(clean)};
   const auto core_step = [&] {
     set.sign_step(unlearn::parallel, view_of<float, 2>(ours), view_of<const float, 2>(grad), -step);
@@ -114,7 +114,7 @@ void hotflip(benchmark::State& state) {
   const at::Tensor table = at::randn({vocabulary, width});
   const unlearn::TokenFilter filter(vocabulary);
   const unlearn::HotFlipCandidateSearch search{.candidates = candidates};
-  // As DualEncoder does it; the table is converted once for all batches between two changes of the
+  // As ClipEncoder does it; the table is converted once for all batches between two changes of the
   // weights.
   std::optional<unlearn::clip::TokenScreen> screen;
   if (unlearn::clip::TokenScreen::available()) screen.emplace(view_of<const float, 2>(table));
@@ -157,12 +157,12 @@ void training(benchmark::State& state) {
   constexpr std::size_t steps = 4;
   const DrawnPairs pairs(batch * steps, side(), 1);
   // Ours: a whole run, batches loaded by index, bytes turned into floats.
-  DualEncoder encoder{Clip(config(), 1)};
+  ClipEncoder encoder{Clip(config(), 1)};
   std::mt19937_64 rng(2);
   const auto ours = [&] {
     auto run = unlearn::clip::training_state(pairs);
     const auto result = unlearn::training(steps).minimize(encoder, pairs, run, rng);
-    unlearn_bench::require_correct(result.fit_steps == steps, "number of training steps");
+    unlearn_bench::require_correct(result.train_steps == steps, "number of training steps");
   };
   // Theirs: the same model, loss and optimiser in LibTorch's operations on one batch that is
   // floats already, texts cut to the longest in the batch as ours are.
@@ -177,7 +177,7 @@ void training(benchmark::State& state) {
   const auto theirs = [&] {
     for (std::size_t step = 0; step < steps; ++step) {
       adamw.zero_grad();
-      plain_loss(model, model->encode_images(plain.pictures), model->encode_texts(plain.texts))
+      plain_loss(model, model->encode_images(plain.images), model->encode_texts(plain.texts))
           .backward();
       adamw.step();
       const torch::NoGradGuard no_gradient;

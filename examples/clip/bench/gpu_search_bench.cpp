@@ -5,8 +5,8 @@
 
 #include <cstdio>
 
-#include "clip/config.hpp"
-#include "clip/dual_encoder.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/model/config.hpp"
 #include "trigger_search.hpp"
 
 int main() {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "clip/dual_encoder.hpp"
+#include "clip/encoder/clip_encoder.hpp"
 #include "drawn_pairs.hpp"
 #include "unlearn/interop/torch.hpp"
 
@@ -24,9 +24,9 @@ struct PlainBatch {
       return at::tensor(at::ArrayRef<float>(values)).view({1, 3, 1, 1});
     };
     const auto s = static_cast<std::int64_t>(side);
-    pictures = ((pixels.to(at::kFloat) / 255).view({-1, s, s, 3}).permute({0, 3, 1, 2}) -
-                channels(clip_pixels.mean)) /
-               channels(clip_pixels.deviation);
+    images = ((pixels.to(at::kFloat) / 255).view({-1, s, s, 3}).permute({0, 3, 1, 2}) -
+              channels(clip_pixels.mean)) /
+             channels(clip_pixels.deviation);
     texts = at::zeros({static_cast<std::int64_t>(batch), width}, at::kLong);
     for (std::size_t r = 0; r < batch; ++r) {
       const auto caption = pairs.caption(static_cast<Index>(r));
@@ -42,7 +42,7 @@ struct PlainBatch {
   }
 
   static constexpr std::int64_t first_trigger_token = 518;
-  at::Tensor pictures;
+  at::Tensor images;
   at::Tensor texts;
 };
 

@@ -10,7 +10,7 @@
 #include <limits>
 #include <tuple>
 
-#include "clip/model.hpp"
+#include "clip/model/model.hpp"
 #include "plain_torch.hpp"
 
 /// @file
@@ -37,20 +37,20 @@ struct PlainSearch {
     double loss;
   };
 
-  /// @param pictures [B, 3, S, S] normalised
+  /// @param images [B, 3, S, S] normalised
   /// @param texts    [B, L]
-  [[nodiscard]] Found operator()(unlearn::clip::Clip& model, const at::Tensor& pictures,
+  [[nodiscard]] Found operator()(unlearn::clip::Clip& model, const at::Tensor& images,
                                  at::Tensor texts) const {
     const at::Tensor embedded = model->token_embedding(texts).detach().requires_grad_();
     const at::Tensor gradient = [&] {
       const c10::AutoGradMode with_gradient(true);
       const at::Tensor rows = model->encode_embedded(embedded, texts.argmax(1));
-      const at::Tensor loss = plain_loss(model, model->encode_images(pictures), rows);
+      const at::Tensor loss = plain_loss(model, model->encode_images(images), rows);
       return torch::autograd::grad({loss}, {embedded})[0];
     }();
     const torch::NoGradGuard no_gradient;
     const auto loss_of = [&](const at::Tensor& tokens) {
-      return plain_loss(model, model->encode_images(pictures), model->encode_texts(tokens))
+      return plain_loss(model, model->encode_images(images), model->encode_texts(tokens))
           .item<double>();
     };
     double best = loss_of(texts);

@@ -26,15 +26,15 @@
 #include <utility>
 #include <vector>
 
-#include "clip/caption_set.hpp"
-#include "clip/config.hpp"
-#include "clip/drawn_scenes.hpp"
-#include "clip/dual_encoder.hpp"
-#include "clip/instruction_sets.hpp"
-#include "clip/model.hpp"
-#include "clip/picture_pairs.hpp"
-#include "clip/training.hpp"
-#include "clip/word_tokenizer.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/kernels/instruction_sets.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
+#include "clip/training/training.hpp"
+#include "pairs/captions/caption_set.hpp"
+#include "pairs/images/image_pairs.hpp"
+#include "pairs/scenes/drawn_scenes.hpp"
+#include "pairs/text/word_tokenizer.hpp"
 #include "plain_clip.hpp"
 #include "summary.hpp"
 #include "unlearn/unlearn.hpp"
@@ -49,11 +49,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch = 128;
 constexpr std::int64_t stride = batch;  // as LibTorch counts
-// Flickr8k in small, with the paper's proportions: five captions a picture, and 200 surrogate steps
+// Flickr8k in small, with the paper's proportions: five captions an image, and 200 surrogate steps
 // a round for 238 batches of its rows.
-constexpr std::size_t picture_count = 128;
-constexpr std::size_t captions_per_picture = 5;
-constexpr std::size_t rows = picture_count * captions_per_picture;
+constexpr std::size_t image_count = 128;
+constexpr std::size_t captions_per_image = 5;
+constexpr std::size_t rows = image_count * captions_per_image;
 constexpr std::size_t surrogate_steps = rows / batch * 200 / 238;
 // Which would be four steps for the model to begin with: it has taken so many before, off the
 // clock, on the clean pairs, for both procedures.
@@ -87,32 +87,32 @@ class ScratchFolder {
   fs::path path_;
 };
 
-/// A pairs folder with so many training pictures of so many captions each.
+/// A pairs folder with so many training images of so many captions each.
 std::string draw(const ScratchFolder& scratch, std::size_t count, std::size_t captions = 1) {
   std::string folder = scratch.file("pairs-" + std::to_string(count));
-  clip::DrawnScenes({.train = count, .test = 10, .captions_per_picture = captions, .size = 64})
+  pairs::DrawnScenes({.train = count, .test = 10, .captions_per_image = captions, .size = 64})
       .write(folder);
   return folder;
 }
 
 /// What both procedures protect, and the model that both begin with.
 struct Task {
-  clip::CaptionSet set;
-  clip::WordTokenizer tokenizer;
-  clip::PicturePairs pairs;
+  pairs::CaptionSet set;
+  pairs::WordTokenizer tokenizer;
+  pairs::ImagePairs pairs;
   clip::ClipConfig config;
 
   static Task load(const std::string& folder) {
-    clip::CaptionSet set =
-        clip::select_split(clip::read_captions(folder + "/captions.csv"), "train", "captions.csv");
-    auto tokenizer = clip::WordTokenizer::learn(set.captions, 20'000);
+    pairs::CaptionSet set = pairs::select_split(pairs::read_captions(folder + "/captions.csv"),
+                                                "train", "captions.csv");
+    auto tokenizer = pairs::WordTokenizer::learn(set.captions, 20'000);
     std::vector<std::string> paths;
     for (const std::string& image : set.images) paths.push_back(folder + "/images/" + image);
     clip::ClipConfig config = clip::named_config("rn-small");
     config.vocab_size = static_cast<std::int64_t>(tokenizer.vocabulary());
-    clip::PicturePairs pairs(paths, set.image_of_row,
-                             clip::tokens_of(set, tokenizer, 77 - trigger_length),
-                             {.size = static_cast<std::size_t>(config.image_resolution)});
+    pairs::ImagePairs pairs(paths, set.image_of_row,
+                            pairs::tokens_of(set, tokenizer, 77 - trigger_length),
+                            {.size = static_cast<std::size_t>(config.image_resolution)});
     return {std::move(set), std::move(tokenizer), std::move(pairs), config};
   }
 
@@ -138,7 +138,7 @@ class Reference {
     mean_ = channels(clip::clip_pixels.mean);
     deviation_ = channels(clip::clip_pixels.deviation);
     std::vector<std::uint8_t> pixels(rows * task.pairs.elements());
-    // A picture, and a noise, for each row.
+    // An image, and a noise, for each row.
     std::vector<Index> all;
     for (std::size_t r = 0; r < rows; ++r) {
       all.push_back(task.pairs.signal_of(static_cast<Index>(r)));
@@ -146,9 +146,9 @@ class Reference {
     task.pairs.load_signals(all, View<std::uint8_t, 2>(pixels, {rows, task.pairs.elements()}));
     const at::Tensor bytes =
         at::from_blob(pixels.data(), {static_cast<std::int64_t>(rows), s, s, 3}, at::kByte);
-    pictures_ = ((bytes.to(at::kFloat) / 255).permute({0, 3, 1, 2}) - mean_) / deviation_;
-    pictures_ = pictures_.contiguous();
-    noise_ = at::zeros_like(pictures_);
+    images_ = ((bytes.to(at::kFloat) / 255).permute({0, 3, 1, 2}) - mean_) / deviation_;
+    images_ = images_.contiguous();
+    noise_ = at::zeros_like(images_);
     texts_ = at::zeros({static_cast<std::int64_t>(rows), 77}, at::kLong);
     for (std::size_t r = 0; r < rows; ++r) {
       const auto caption = task.pairs.caption(static_cast<Index>(r));
@@ -189,7 +189,7 @@ class Reference {
 
  private:
   [[nodiscard]] at::Tensor perturbed(std::int64_t first) const {
-    return pictures_.narrow(0, first, stride) + noise_.narrow(0, first, stride);
+    return images_.narrow(0, first, stride) + noise_.narrow(0, first, stride);
   }
 
   at::Tensor next_batch() {
@@ -202,7 +202,7 @@ class Reference {
   void fit(const at::Tensor& index) {
     model_->train();
     adamw_.zero_grad();
-    const at::Tensor images = pictures_.index_select(0, index) + noise_.index_select(0, index);
+    const at::Tensor images = images_.index_select(0, index) + noise_.index_select(0, index);
     plain_loss(model_, model_->encode_images(images),
                model_->encode_texts(texts_.index_select(0, index)))
         .backward();
@@ -217,11 +217,11 @@ class Reference {
   }
 
   void descend(std::int64_t first) {
-    const at::Tensor clean = pictures_.narrow(0, first, stride);
+    const at::Tensor clean = images_.narrow(0, first, stride);
     const at::Tensor texts = texts_.narrow(0, first, stride);
     at::Tensor noise = noise_.narrow(0, first, stride).clone();
     for (int step = 0; step < noise_steps; ++step) {
-      // Each picture keeps its trigger, and meets somebody else's caption.
+      // Each image keeps its trigger, and meets somebody else's caption.
       std::vector<std::int64_t> order(batch);
       std::iota(order.begin(), order.end(), 0);
       std::shuffle(order.begin(), order.end(), rng_);
@@ -245,7 +245,7 @@ class Reference {
   std::mt19937_64 rng_;
   at::Tensor mean_;
   at::Tensor deviation_;
-  at::Tensor pictures_;
+  at::Tensor images_;
   at::Tensor noise_;
   at::Tensor texts_;
   unlearn_bench::PlainSearch search_;
@@ -254,7 +254,7 @@ class Reference {
 /// The model that both procedures begin with, and are given a copy of each.
 clip::Clip warm_model(Task& task) {
   clip::Clip model(task.config, 1);
-  clip::DualEncoder encoder(model, {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
+  clip::ClipEncoder encoder(model, {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
   auto state = clip::training_state(task.pairs);
   std::mt19937_64 rng(1);
   (void)unlearn::training(warm_steps).minimize(encoder, task.pairs, state, rng);
@@ -263,8 +263,8 @@ clip::Clip warm_model(Task& task) {
 
 /// Our loss on all pairs as the reference's: batches of 128 in order, evaluation mode.
 /// @param encoder in single precision, as the reference's
-double protection_loss(clip::DualEncoder& encoder, const Task& task,
-                       const unlearn::RunState<unlearn::MemoryNoise<std::int8_t>>& state) {
+double protection_loss(clip::ClipEncoder& encoder, const Task& task,
+                       const unlearn::RunState<unlearn::MemoryNoiseStore<std::int8_t>>& state) {
   double sum = 0;
   for (std::size_t first = 0; first < rows; first += batch) {
     std::vector<Index> signals;
@@ -290,7 +290,7 @@ double protection_loss(clip::DualEncoder& encoder, const Task& task,
 
 void against_reference(benchmark::State& bench) {
   const ScratchFolder scratch;
-  Task task = Task::load(draw(scratch, picture_count, captions_per_picture));
+  Task task = Task::load(draw(scratch, image_count, captions_per_image));
   for (auto iteration : bench) {
     Reference reference(task, warm_model(task), 1);
     const auto begin = Clock::now();
@@ -300,12 +300,12 @@ void against_reference(benchmark::State& bench) {
 
     auto mem = unlearn::mem();
     unlearn::TokenFilter words(task.tokenizer.vocabulary());
-    words.deny(clip::unpublishable(task.tokenizer));
-    mem.filter = &words;
+    words.deny(pairs::unpublishable(task.tokenizer));
+    mem.filter = words;
     mem.surrogate_steps = surrogate_steps;
     const clip::Clip model = warm_model(task);
-    clip::DualEncoder judge(model);
-    clip::DualEncoder encoder(model,
+    clip::ClipEncoder judge(model);
+    clip::ClipEncoder encoder(model,
                               {.precision = clip::multiplies_bfloat16() ? clip::Precision::bfloat16
                                                                         : clip::Precision::single,
                                .optimizer = {.learning_rate = {.rate = surrogate_rate}}});
@@ -349,7 +349,7 @@ nlohmann::json run(const std::vector<std::string>& arguments, const std::string&
 /// `unlearn protect`, beside this program's folder.
 std::vector<std::string> protect(const std::string& pairs, const std::string& out) {
   const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
-  return {(here.parent_path() / "examples/clip/unlearn").string(),
+  return {(here.parent_path() / "examples/tool/unlearn").string(),
           "protect",
           "--pairs",
           pairs,
@@ -363,9 +363,9 @@ std::vector<std::string> protect(const std::string& pairs, const std::string& ou
 void memory(benchmark::State& bench) {
   const ScratchFolder scratch;
   for (auto iteration : bench) {
-    const auto peak = [&](std::size_t pictures) {
-      const std::string out = scratch.file("out-" + std::to_string(pictures));
-      std::vector<std::string> command = protect(draw(scratch, pictures), out);
+    const auto peak = [&](std::size_t images) {
+      const std::string out = scratch.file("out-" + std::to_string(images));
+      std::vector<std::string> command = protect(draw(scratch, images), out);
       for (const char* const word : {"--rounds", "1", "--surrogate-steps", "2", "--noise-steps",
                                      "1", "--trigger-length", "1", "--candidates", "1"}) {
         command.emplace_back(word);

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "clip/config.hpp"
-#include "clip/dual_encoder.hpp"
-#include "clip/model.hpp"
-#include "clip/training.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
+#include "clip/training/training.hpp"
 #include "drawn_pairs.hpp"
 #include "plain_batch.hpp"
 #include "plain_clip.hpp"
@@ -35,10 +35,10 @@ class TriggerSearch {
         plain_(pairs_, side_, trigger_length, config.context_length),
         words_(static_cast<std::size_t>(config.vocab_size)) {
     warm_up(device);
-    plain_.pictures = plain_.pictures.to(device);
+    plain_.images = plain_.images.to(device);
     plain_.texts = plain_.texts.to(device);
     words_.deny(std::vector<Token>{special, special + 1});
-    mem_.filter = &words_;
+    mem_.filter = words_;
     mem_.rounds = 1;
     mem_.surrogate_steps = 0;
     mem_.descent.steps = 0;
@@ -48,16 +48,16 @@ class TriggerSearch {
   /// bfloat16, and in the one of both that a user of this machine would choose.
   /// @returns the seconds of our search in single precision
   double report_figures(const std::string& name, int repeats) {
-    const at::Device device = plain_.pictures.device();
-    unlearn::clip::DualEncoder single(model_, {.device = device});
-    unlearn::clip::DualEncoder half(
+    const at::Device device = plain_.images.device();
+    unlearn::clip::ClipEncoder single(model_, {.device = device});
+    unlearn::clip::ClipEncoder half(
         model_, {.device = device, .precision = unlearn::clip::Precision::bfloat16});
     const PlainSearch search{.trigger_length = trigger_length, .first_special = special};
-    const auto reference = [&] { return search(model_, plain_.pictures, plain_.texts); };
+    const auto reference = [&] { return search(model_, plain_.images, plain_.texts); };
     const double reference_loss = reference().loss;
     require_correct(loss_with(ours(single)) < loss_with({pairs_.rows(), first_trigger()}),
                     "loss of the triggers");
-    const auto against = [&](unlearn::clip::DualEncoder& encoder) {
+    const auto against = [&](unlearn::clip::ClipEncoder& encoder) {
       return compare(repeats, [&] { (void)reference(); }, [&] { (void)ours(encoder); });
     };
     const Comparison in_single = against(single);
@@ -79,7 +79,7 @@ class TriggerSearch {
   static constexpr Token special = 49'406;  // and the next one: start and end
 
   void warm_up(at::Device device) {
-    unlearn::clip::DualEncoder encoder(model_, {.device = device});
+    unlearn::clip::ClipEncoder encoder(model_, {.device = device});
     auto state = unlearn::clip::training_state(pairs_);
     std::mt19937_64 rng(2);
     (void)unlearn::training(20).minimize(encoder, pairs_, state, rng);
@@ -89,7 +89,7 @@ class TriggerSearch {
     return std::vector<Token>(trigger_length, Token{PlainBatch::first_trigger_token});
   }
 
-  unlearn::TriggerTable ours(unlearn::clip::DualEncoder& encoder) {
+  unlearn::TriggerTable ours(unlearn::clip::ClipEncoder& encoder) {
     auto run = unlearn::clip::training_state(pairs_);
     run.triggers = unlearn::TriggerTable(pairs_.rows(), first_trigger());
     std::mt19937_64 rng(1);
@@ -102,7 +102,7 @@ class TriggerSearch {
     const torch::NoGradGuard no_gradient;
     const at::Tensor texts = plain_.texts.clone();
     texts.narrow(1, 1, trigger_length).copy_(unlearn::as_tensor(triggers.view()));
-    return plain_loss(model_, model_->encode_images(plain_.pictures), model_->encode_texts(texts))
+    return plain_loss(model_, model_->encode_images(plain_.images), model_->encode_texts(texts))
         .item<double>();
   }
 

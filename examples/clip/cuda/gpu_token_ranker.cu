@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cuda/gpu_token_ranker.hpp"
+#include "clip/cuda/gpu_token_ranker.hpp"
 
 #include <utility>
 

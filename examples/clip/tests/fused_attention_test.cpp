@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/fused_attention.hpp"
+#include "clip/kernels/fused_attention.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>

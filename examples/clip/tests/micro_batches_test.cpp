@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/micro_batches.hpp"
+#include "clip/encoder/micro_batches.hpp"
 
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/model.hpp"
+#include "clip/model/model.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -132,11 +132,11 @@ TEST(Transformer, TheLastBlockAtOnePositionIsThatPositionOfAll) {
   EXPECT_LT((transformer(x.clone(), at) - expected).abs().max().item<double>(), 1e-5);
 }
 
-TEST(Clip, PicturesOfAnotherSizeAreRefused) {
+TEST(Clip, ImagesOfAnotherSizeAreRefused) {
   Clip clip(testing::tiny_vit(), 1);
   EXPECT_EQ(
       message_of<InvalidArgument>([&] { (void)clip->encode_images(at::zeros({2, 3, 32, 40})); }),
-      "pictures given to a CLIP model: expected [B, 3, 32, 32], got [2, 3, 32, 40]");
+      "images given to a CLIP model: expected [B, 3, 32, 32], got [2, 3, 32, 40]");
 }
 
 TEST(ClipConfig, IsInferredFromShapes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/quick_gelu.hpp"
+#include "clip/kernels/quick_gelu.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "clip/instruction_sets.hpp"
+#include "clip/kernels/instruction_sets.hpp"
 
 namespace unlearn::clip {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/residual_stream.hpp"
+#include "clip/kernels/residual_stream.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>

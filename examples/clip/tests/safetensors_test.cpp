@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/safetensors.hpp"
+#include "clip/model/safetensors.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "clip/config.hpp"
-#include "clip/model.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/model.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/random.hpp"
 
@@ -35,7 +35,7 @@ inline clip::ClipConfig tiny_vit() {
   return config;
 }
 
-/// Pictures, noise and texts for a model, drawn from a seed; the batches point into it.
+/// Images, noise and texts for a model, drawn from a seed; the batches point into it.
 struct DrawnPairs {
   DrawnPairs(const clip::ClipConfig& config, std::size_t count, std::uint64_t seed)
       : rows(count),
@@ -64,10 +64,10 @@ struct DrawnPairs {
     }
   }
 
-  [[nodiscard]] PixelBatch pictures() const {
+  [[nodiscard]] PixelBatch images() const {
     return {.clean = {clean.data(), {rows, elements}}, .noise = {noise.data(), {rows, elements}}};
   }
-  [[nodiscard]] FloatBatch real_pictures() const {
+  [[nodiscard]] FloatBatch real_images() const {
     return {.clean = {real.data(), {rows, elements}}, .noise = {}};
   }
   [[nodiscard]] TokenBatch texts() const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/token_screen.hpp"
+#include "clip/kernels/token_screen.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "clip/dual_encoder.hpp"
+#include "clip/encoder/clip_encoder.hpp"
 #include "message_of.hpp"
 #include "tiny_clip.hpp"
 #include "unlearn/interop/torch.hpp"
@@ -144,10 +144,10 @@ TEST_F(TokenScreens, NameWhatDoesNotFit) {
 }
 
 /// Whatever the encoder ranks by, and also after its table has changed.
-TEST(DualEncoder, RanksByTheEmbeddingsThatItShows) {
+TEST(ClipEncoder, RanksByTheEmbeddingsThatItShows) {
   ClipConfig config = testing::tiny_vit();
   config.vocab_size = 2500;
-  DualEncoder encoder(Clip(config, 1), {.optimizer = {.learning_rate = {.rate = 0.05}}});
+  ClipEncoder encoder(Clip(config, 1), {.optimizer = {.learning_rate = {.rate = 0.05}}});
   const testing::DrawnPairs pairs(config, 6, 2);
   const at::Tensor gradients = at::randn({4, 3, config.transformer_width});
   const TokenFilter filter(2500);
@@ -162,7 +162,7 @@ TEST(DualEncoder, RanksByTheEmbeddingsThatItShows) {
     return std::vector(a.tokens().flat().begin(), a.tokens().flat().end());
   };
   const auto before = ranked();
-  for (int step = 0; step < 5; ++step) (void)encoder.fit(pairs.pictures(), pairs.texts());
+  for (int step = 0; step < 5; ++step) (void)encoder.train_step(pairs.images(), pairs.texts());
   EXPECT_NE(ranked(), before);
 }
 

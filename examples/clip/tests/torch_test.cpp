@@ -55,12 +55,12 @@ TEST(Torch, NamesWhatCannotBeSeen) {
 TEST(Torch, APulledGradientIsATensorOfItsOwn) {
   const Matrix fixed = Matrix::Random(3, 4);
   const at::Tensor embeddings = at::randn({3, 4});
-  Pull pull(InfoNce{}, fixed, 10);
-  const at::Tensor gradient = pull_tensor(pull, embeddings);
+  LossPullback pullback(InfoNce{}, fixed, 10);
+  const at::Tensor gradient = pull_back(pullback, embeddings);
   const auto expected = info_nce(view_of<const float, 2>(embeddings), fixed, 10);
   EXPECT_TRUE(at::equal(gradient, as_tensor(expected.grad_a)));
-  EXPECT_EQ(pull.value(), expected.value);
-  const at::Tensor half = pull_tensor(pull, embeddings.to(at::kBFloat16));
+  EXPECT_EQ(pullback.value(), expected.value);
+  const at::Tensor half = pull_back(pullback, embeddings.to(at::kBFloat16));
   EXPECT_EQ(half.scalar_type(), at::kBFloat16);
 }
 

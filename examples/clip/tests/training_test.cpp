@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/training.hpp"
+#include "clip/training/training.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,19 +14,19 @@
 #include "message_of.hpp"
 #include "temporary_directory.hpp"
 #include "tiny_clip.hpp"
-#include "unlearn/mem/checkpoint.hpp"
+#include "unlearn/checkpoint/checkpoint.hpp"
 
 namespace unlearn::clip {
 namespace {
 
 using testing::message_of, testing::read_file, testing::TemporaryDirectory, testing::write_file;
 
-/// Two captions a picture.
+/// Two captions an image.
 struct ToyPairs {
   using sample_type = std::uint8_t;
 
-  ToyPairs(const ClipConfig& config, std::size_t pictures, std::uint64_t seed)
-      : drawn(config, 2 * pictures, seed) {}
+  ToyPairs(const ClipConfig& config, std::size_t images, std::uint64_t seed)
+      : drawn(config, 2 * images, seed) {}
 
   [[nodiscard]] std::size_t rows() const { return drawn.rows; }
   [[nodiscard]] std::size_t signals() const { return drawn.rows / 2; }
@@ -34,7 +34,7 @@ struct ToyPairs {
   [[nodiscard]] Index signal_of(Index row) const { return row / 2; }
   void load_signals(std::span<const Index> indices, View<std::uint8_t, 2> out) const {
     for (std::size_t i = 0; i < indices.size(); ++i) {
-      std::ranges::copy(drawn.pictures().clean.row(indices[i]), out.row(i).begin());
+      std::ranges::copy(drawn.images().clean.row(indices[i]), out.row(i).begin());
     }
   }
   [[nodiscard]] std::span<const Token> caption(Index row) const {
@@ -46,13 +46,13 @@ struct ToyPairs {
 
 class Training : public ::testing::Test {
  protected:
-  [[nodiscard]] DualEncoder encoder() const {
-    DualEncoderOptions options;
+  [[nodiscard]] ClipEncoder encoder() const {
+    ClipEncoderOptions options;
     options.optimizer.learning_rate = plan.schedule(pairs.rows());
-    return DualEncoder(Clip(config, 1), options);
+    return ClipEncoder(Clip(config, 1), options);
   }
 
-  [[nodiscard]] static std::string bytes_of(DualEncoder& model) {
+  [[nodiscard]] static std::string bytes_of(ClipEncoder& model) {
     std::ostringstream out;
     model.save(out);
     return out.str();
@@ -74,14 +74,14 @@ TEST_F(Training, CountsItsSteps) {
 
 TEST_F(Training, LearnsAndLogsEveryEpoch) {
   plan.epochs = 12;
-  DualEncoder model = encoder();
-  RunState<NoNoise> state = training_state(pairs);
+  ClipEncoder model = encoder();
+  RunState<ZeroNoiseStore> state = training_state(pairs);
   std::mt19937_64 rng(5);
   const std::string log = directory / "log.csv";
   const RunResult result =
       plan.minimizer(pairs.rows()).minimize(model, pairs, state, rng, EpochLog(log, model, others));
   EXPECT_EQ(result.stop, StopReason::round_limit);
-  EXPECT_EQ(result.fit_steps, 36U);
+  EXPECT_EQ(result.train_steps, 36U);
   EXPECT_LT(result.trace.back().surrogate, 0.8 * result.trace.front().surrogate);
 
   std::istringstream lines(read_file(log));
@@ -106,9 +106,9 @@ auto stop_after(std::uint64_t steps) {
 }
 
 TEST_F(Training, ResumedEndsInTheSameBytes) {
-  DualEncoder straight = encoder();
+  ClipEncoder straight = encoder();
   {
-    RunState<NoNoise> state = training_state(pairs);
+    RunState<ZeroNoiseStore> state = training_state(pairs);
     std::mt19937_64 rng(5);
     (void)plan.minimizer(pairs.rows())
         .minimize(straight, pairs, state, rng, EpochLog(directory / "a.csv", straight, others));
@@ -117,8 +117,8 @@ TEST_F(Training, ResumedEndsInTheSameBytes) {
     const std::string run = directory / ("run" + std::to_string(steps));
     const std::string log = directory / ("b" + std::to_string(steps) + ".csv");
     for (const bool again : {false, true}) {
-      DualEncoder model = encoder();
-      RunState<NoNoise> state = training_state(pairs);
+      ClipEncoder model = encoder();
+      RunState<ZeroNoiseStore> state = training_state(pairs);
       std::mt19937_64 rng(again ? 99 : 5);
       auto checkpoint = checkpoint_to(run);
       EXPECT_EQ(checkpoint.restore(state, rng, model), again);
@@ -137,7 +137,7 @@ TEST_F(Training, ResumedEndsInTheSameBytes) {
 }
 
 TEST_F(Training, EvaluationDoesNotDependOnHowMuchIsLoadedAtOnce) {
-  DualEncoder model = encoder();
+  ClipEncoder model = encoder();
   const Retrieval whole = evaluate(model, pairs);
   const Retrieval pieces = evaluate(model, pairs, 10, 5);
   EXPECT_EQ(whole.signal_to_text.median_rank, pieces.signal_to_text.median_rank);
@@ -147,7 +147,7 @@ TEST_F(Training, EvaluationDoesNotDependOnHowMuchIsLoadedAtOnce) {
 
 TEST_F(Training, AForeignLogIsNotOverwritten) {
   const std::string log = directory / "log.csv";
-  DualEncoder model = encoder();
+  ClipEncoder model = encoder();
   EpochLog epochs(log, model, others);
   const RunBegin resumed{.first_round = 2, .rounds = 4};
   EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
@@ -163,8 +163,8 @@ TEST_F(Training, AForeignLogIsNotOverwritten) {
             "file '" + log + "', epochs: expected 2, got 1");
 }
 
-TEST(NoNoise, IsZeroAndStaysSo) {
-  NoNoise noise(3, 2);
+TEST(ZeroNoiseStore, IsZeroAndStaysSo) {
+  ZeroNoiseStore noise(3, 2);
   std::vector<std::int8_t> out{7, 7, 7, 7};
   const std::vector<Index> groups{2, 0};
   noise.load(groups, View<std::int8_t, 2>(out.data(), {2, 2}));

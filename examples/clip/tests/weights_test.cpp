@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "clip/weights.hpp"
+#include "clip/model/weights.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -9,13 +9,14 @@
 #include <string_view>
 #include <type_traits>
 
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/contrast/log_sum_exp.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/log_sum_exp.hpp"
-#include "unlearn/detail/sign_update.hpp"
-#include "unlearn/detail/unit_rows.hpp"
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/unit_rows.hpp"
 
 namespace unlearn {
 
@@ -84,20 +85,20 @@ template <class S>
          static_cast<double>(2 * similarities.rows());
 }
 
+}  // namespace detail
+
 /// @throws InvalidArgument unless `b`, called `name_of_b`, has the shape of `a`, and rows.
 template <class T>
 void require_pairs(View<T, 2> a, View<T, 2> b, std::string_view name_of_b) {
   require(a.extent(0) > 0, "pairs of embeddings", "at least 1", a.extent(0));
   const auto shape_of = [](View<T, 2> view) {
-    std::string shape = in_words(view.extent(0));
+    std::string shape = detail::in_words(view.extent(0));
     shape += " x ";
-    shape += in_words(view.extent(1));
+    shape += detail::in_words(view.extent(1));
     return shape;
   };
   require(a.extents() == b.extents(), name_of_b, shape_of(a), shape_of(b));
 }
-
-}  // namespace detail
 
 /// CLIP's symmetric InfoNCE, with its gradients in closed form.
 ///
@@ -124,14 +125,14 @@ template <class A, class B>
   using T = element_of_t<const A>;
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
-  detail::require_pairs(rows_a, rows_b, "embeddings b");
-  const detail::UnitRows unit_a(rows_a);
-  const detail::UnitRows unit_b(rows_b);
+  require_pairs(rows_a, rows_b, "embeddings b");
+  const UnitRows unit_a(rows_a);
+  const UnitRows unit_b(rows_b);
 
   const auto s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
   const decltype(s) s_transposed = s.transpose();
-  const auto losses_of_a = detail::softplus(detail::log_odds_against(s_transposed));
-  const auto losses_of_b = detail::softplus(detail::log_odds_against(s));
+  const auto losses_of_a = softplus(detail::log_odds_against(s_transposed));
+  const auto losses_of_b = softplus(detail::log_odds_against(s));
   const double terms = 2 * static_cast<double>(s.rows());
 
   const decltype(s) grad_s =
@@ -155,9 +156,9 @@ template <class A, class B>
   using T = element_of_t<const A>;
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
-  detail::require_pairs(rows_a, rows_b, "embeddings b");
-  return detail::info_nce_of_similarities(detail::similarities_of(
-      logit_scale, detail::UnitRows(rows_a).rows(), detail::UnitRows(rows_b).rows()));
+  require_pairs(rows_a, rows_b, "embeddings b");
+  return detail::info_nce_of_similarities(
+      detail::similarities_of(logit_scale, UnitRows(rows_a).rows(), UnitRows(rows_b).rows()));
 }
 
 /// info_nce as a policy.

@@ -7,8 +7,8 @@
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn {
 

@@ -8,15 +8,16 @@
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
 
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/tensor_view.hpp"
 
 namespace unlearn {
 
 /// Two towers that embed signals and texts in one space, and send gradients back.
 ///
-/// Requirements, for a model `m`, signals `s` [B, elements], texts `t` [R, L], a pull `p`:
+/// Requirements, for a model `m`, signals `s` [B, elements], texts `t` [R, L], a pullback `p`:
 ///  1. `m.encode_signals(s)` returns [B, D] embeddings, `m.encode_texts(t)` [R, D] for any R; both
 ///     in evaluation mode, not necessarily normalised, row r depending on input r alone.
 ///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and writes the
@@ -28,7 +29,7 @@ namespace unlearn {
 ///  5. `m.logit_scale()` is exp(s), the factor on the cosine similarities.
 ///  6. None of these changes what a later call returns.
 template <class M, class Batch, class Loss>
-concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, Pull<Loss>& p,
+concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, LossPullback<Loss>& p,
                                View<float, 2> signal_grad, View<float, 3> token_grad) {
   { m.encode_signals(s) } -> FloatMatrix;
   { m.encode_texts(t) } -> FloatMatrix;
@@ -40,11 +41,11 @@ concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, Pull<L
 
 /// A dual encoder that can learn.
 ///
-/// Requirements: (1) `m.fit(s, t)` takes one optimiser step on the pairs (s_i, t_i), in training
-/// mode, and returns the loss before the step.
+/// Requirements: (1) `m.train_step(s, t)` takes one optimiser step on the pairs (s_i, t_i), in
+/// training mode, and returns the loss before the step.
 template <class M, class Batch>
 concept Trainable = requires(M& m, const Batch& s, const TokenBatch& t) {
-  { m.fit(s, t) } -> std::convertible_to<double>;
+  { m.train_step(s, t) } -> std::convertible_to<double>;
 };
 
 /// A value that can be written to a stream and read back to the same value: run state of a model

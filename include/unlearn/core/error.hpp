@@ -39,14 +39,16 @@ std::string in_words(Number number) {
   return std::to_string(number);
 }
 
+}  // namespace detail
+
 /// "thing: expected this, got that"
 template <class Expected, class Got>
 std::string expectation(std::string_view thing, const Expected& expected, const Got& got) {
   std::string message(thing);
   message += ": expected ";
-  message += in_words(expected);
+  message += detail::in_words(expected);
   message += ", got ";
-  message += in_words(got);
+  message += detail::in_words(got);
   return message;
 }
 
@@ -62,5 +64,4 @@ inline void require_size(std::string_view thing, std::size_t expected, std::size
   require(expected == got, thing, expected, got);
 }
 
-}  // namespace detail
 }  // namespace unlearn

@@ -43,7 +43,7 @@ template <std::uniform_random_bit_generator Rng>
 /// @throws InvalidArgument when `bound` is 0.
 template <std::uniform_random_bit_generator Rng>
 [[nodiscard]] std::size_t uniform_below(std::size_t bound, Rng& rng) {
-  detail::require(bound > 0, "bound of a random draw", "at least 1", bound);
+  require(bound > 0, "bound of a random draw", "at least 1", bound);
   const std::uint64_t rejected = (0 - static_cast<std::uint64_t>(bound)) % bound;
   std::uint64_t bits = random_bits(rng);
   while (bits < rejected) bits = random_bits(rng);

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -67,7 +69,7 @@ class View {
   /// @throws InvalidArgument when the product of the extents is not the range's size.
   constexpr View(std::span<T> flat, const std::array<std::size_t, Rank>& extents)
       : data_(flat.data()), extents_(extents) {
-    detail::require_size("elements of a View", size(), flat.size());
+    require_size("elements of a View", size(), flat.size());
   }
 
   /// A writable view is also a readable one.
@@ -165,6 +167,13 @@ concept FloatMatrix = MatrixLike<M> && std::convertible_to<M, View<const float, 
 /// The element type of a Viewable, without `const`.
 template <Viewable C>
 using element_of_t = typename view_of_t<C>::value_type;
+
+/// @throws InvalidArgument unless both views have the same rows and columns.
+template <class T, class U>
+void require_same_shape(std::string_view thing, View<T, 2> expected, View<U, 2> got) {
+  require_size("rows of the " + std::string(thing), expected.extent(0), got.extent(0));
+  require_size("columns of the " + std::string(thing), expected.extent(1), got.extent(1));
+}
 
 static_assert(std::is_trivially_copyable_v<View<float, 2>>);
 

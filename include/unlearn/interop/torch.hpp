@@ -14,10 +14,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn {
 
@@ -30,15 +31,14 @@ template <class T, std::size_t Rank>
 [[nodiscard]] View<T, Rank> view_of(const at::Tensor& tensor) {
   using Element = std::remove_const_t<T>;
   constexpr at::ScalarType dtype = c10::CppTypeToScalarType<Element>::value;
-  detail::require(tensor.defined(), "tensor to be viewed", "a defined one", "an undefined one");
-  detail::require(tensor.device().is_cpu(), "device of a tensor to be viewed", "cpu",
-                  tensor.device().str());
-  detail::require(tensor.scalar_type() == dtype, "element type of a tensor to be viewed",
-                  c10::toString(dtype), c10::toString(tensor.scalar_type()));
-  detail::require_size("dimensions of a tensor to be viewed", Rank,
-                       static_cast<std::size_t>(tensor.dim()));
-  detail::require(tensor.is_contiguous(), "layout of a tensor to be viewed", "dense and row-major",
-                  "a tensor with other strides");
+  require(tensor.defined(), "tensor to be viewed", "a defined one", "an undefined one");
+  require(tensor.device().is_cpu(), "device of a tensor to be viewed", "cpu",
+          tensor.device().str());
+  require(tensor.scalar_type() == dtype, "element type of a tensor to be viewed",
+          c10::toString(dtype), c10::toString(tensor.scalar_type()));
+  require_size("dimensions of a tensor to be viewed", Rank, static_cast<std::size_t>(tensor.dim()));
+  require(tensor.is_contiguous(), "layout of a tensor to be viewed", "dense and row-major",
+          "a tensor with other strides");
   std::array<std::size_t, Rank> extents{};
   for (std::size_t d = 0; d < Rank; ++d) {
     extents[d] = static_cast<std::size_t>(tensor.size(static_cast<std::int64_t>(d)));
@@ -63,12 +63,13 @@ template <Viewable C>
                        at::dtype(c10::CppTypeToScalarType<Element>::value).device(device));
 }
 
-/// Calls a pull with embeddings that are a tensor [B, D], on any device and of any floating type.
+/// Calls a pullback with embeddings that are a tensor [B, D], on any device and of any floating
+/// type.
 /// @returns ∂L/∂(embeddings) [B, D], on the same device and of the same type.
 template <class Loss>
-[[nodiscard]] at::Tensor pull_tensor(Pull<Loss>& pull, const at::Tensor& embeddings) {
+[[nodiscard]] at::Tensor pull_back(LossPullback<Loss>& pullback, const at::Tensor& embeddings) {
   const at::Tensor rows = embeddings.detach().to(at::kCPU, at::kFloat).contiguous();
-  const Matrix gradient = pull(view_of<const float, 2>(rows));
+  const Matrix gradient = pullback(view_of<const float, 2>(rows));
   // to() may hand out the very tensor it is given; `gradient` ends here.
   return as_tensor(gradient).to(embeddings.device(), embeddings.scalar_type(), false, true);
 }

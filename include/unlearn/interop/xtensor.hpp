@@ -66,7 +66,7 @@ struct ViewTraits<C> {
 /// @throws InvalidArgument unless it has `Rank` dimensions and is in C order
 template <std::size_t Rank, detail::XtensorContainer C>
 [[nodiscard]] auto view_of_rank(C& array) {
-  detail::require_size("rank of an xtensor container", Rank, array.dimension());
+  require_size("rank of an xtensor container", Rank, array.dimension());
   return detail::view_of_xtensor<Rank>(array);
 }
 

@@ -7,7 +7,7 @@
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
-#include "unlearn/mem/group_map.hpp"
+#include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
@@ -23,10 +23,9 @@ using noise_of_t =
 /// @param initial the trigger to start from, n tokens; empty for no triggers
 /// @param scope   who shares what; by default Scope::of(pairs)
 template <PairSource Pairs>
-[[nodiscard]] RunState<MemoryNoise<noise_of_t<Pairs>>> fresh_state(Pairs& pairs,
-                                                                   std::span<const Token> initial,
-                                                                   const Scope& scope) {
-  return {.noise = MemoryNoise<noise_of_t<Pairs>>(scope.noise.groups(), pairs.elements()),
+[[nodiscard]] RunState<MemoryNoiseStore<noise_of_t<Pairs>>> fresh_state(
+    Pairs& pairs, std::span<const Token> initial, const Scope& scope) {
+  return {.noise = MemoryNoiseStore<noise_of_t<Pairs>>(scope.noise.groups(), pairs.elements()),
           .triggers = TriggerTable(scope.triggers.groups(), initial),
           .scope = scope};
 }

@@ -13,14 +13,14 @@
 
 #include "unlearn/contrast/caption_shuffle.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/contrast/pull.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/observer.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/result.hpp"
-#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/noise_stage.hpp"
 #include "unlearn/mem/detail/pass.hpp"
@@ -44,7 +44,7 @@ struct RunResult {
   StopReason stop = StopReason::running;  ///< why it ended
   double loss = RoundLosses::not_run;     ///< of the last stage of the last complete round
   std::uint32_t rounds = 0;               ///< complete rounds, those before a resume included
-  std::uint64_t fit_steps = 0;            ///< surrogate steps, those before a resume included
+  std::uint64_t train_steps = 0;          ///< surrogate steps, those before a resume included
   std::size_t hypotheses = 0;             ///< triggers scored by this call
   std::size_t evaluations = 0;            ///< of the noise's loss by this call
   std::vector<RoundLosses> trace{};       ///< a line for each complete round
@@ -61,25 +61,25 @@ struct RunResult {
 ///
 /// A noise pass visits every perturbed signal once a round, a trigger pass every row.
 template <class Ball = LinfBall<double>, class Placement = FrontPlacement, class Loss = InfoNce,
-          class Legal = AnyTrigger>
+          class Constraint = AnyTrigger>
 struct MultiStepMinimizer {
-  ProjectedSignDescent descent{};       ///< `keep` has no say here: the loss is redrawn every step
-  Ball ball{.radius = 8.0 / 255};       ///< bounds each noise
-  Box<float> box{};                     ///< valid range of float signals; the lattice's is 0 to 255
-  HotFlipCandidateSearch search{};      ///< proposes tokens for a trigger
-  BeamSearch beam{};                    ///< tries them, and keeps what lowers the loss
-  CaptionShuffle shuffle{};             ///< of the captions in the noise step
-  Placement placement{};                ///< where a trigger stands in its caption
-  Loss loss{};                          ///< L
-  Legal legal{};                        ///< legal(row, trigger): may this caption have it?
-  const TokenFilter* filter = nullptr;  ///< tokens that triggers may use; null means all
-  std::uint32_t rounds = 20;            ///< at most; a resumed run counts the earlier ones in
-  std::uint32_t trigger_rounds = 5;     ///< triggers are searched in so many first rounds
-  std::size_t surrogate_steps = 200;    ///< a round
-  std::size_t batch_size = 128;    ///< at most; the batches of a pass differ by one pair at most
-  std::size_t encode_rows = 2048;  ///< the most sequences in one call of the text encoder
-  double stop_loss = 0.01;         ///< stop when a round's last loss is below; minimising only
-  Parallel execution{};            ///< how many threads the library's own work takes
+  ProjectedSignDescent descent{};     ///< `keep` has no say here: the loss is redrawn every step
+  Ball ball{.radius = 8.0 / 255};     ///< bounds each noise
+  Box<float> box{};                   ///< valid range of float signals; the lattice's is 0 to 255
+  HotFlipCandidateSearch search{};    ///< proposes tokens for a trigger
+  BeamSearch beam{};                  ///< tries them, and keeps what lowers the loss
+  CaptionShuffle shuffle{};           ///< of the captions in the noise step
+  Placement placement{};              ///< where a trigger stands in its caption
+  Loss loss{};                        ///< L
+  Constraint constraint{};            ///< constraint(row, trigger): may this caption have it?
+  TokenFilterRef filter{};            ///< tokens that triggers may use; not copied; by default all
+  std::uint32_t rounds = 20;          ///< at most; a resumed run counts the earlier ones in
+  std::uint32_t trigger_rounds = 5;   ///< triggers are searched in so many first rounds
+  std::size_t surrogate_steps = 200;  ///< a round
+  std::size_t batch_size = 128;       ///< at most; the batches of a pass differ by one pair at most
+  std::size_t encode_rows = 2048;     ///< the most sequences in one call of the text encoder
+  double stop_loss = 0.01;            ///< stop when a round's last loss is below; minimising only
+  Parallel execution{};               ///< how many threads the library's own work takes
 
   /// Runs from where `state` stands to the end.
   ///
@@ -106,11 +106,11 @@ struct MultiStepMinimizer {
   /// the embeddings that the model returns, token gradients and, unless the model is a TokenRanker,
   /// its table.
   ///
-  /// The noise is in a DeviceNoiseStore, which has brought it home when this returns; when it
+  /// The noise is in a HostBackedNoiseStore, which has brought it home when this returns; when it
   /// throws, not all of it may be there.
   ///
   /// @param policy    of the noise's steps and of batches; `execution` is that of all other work.
-  ///                  For a GPU: unlearn::cuda::Device, with DevicePairs and DeviceNoise
+  ///                  For a GPU: unlearn::cuda::Device, with DevicePairSource and DeviceNoiseStore
   /// @param model     as above
   /// @param pairs     as above; with a device's policy it writes signals to the device's memory
   /// @param state     as above
@@ -121,17 +121,18 @@ struct MultiStepMinimizer {
             std::uniform_random_bit_generator Rng, class... Observers>
   RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,
                      Rng& rng, Observers&&... observers) const {
-    static_assert(DevicePolicy<Policy> == DeviceNoiseStore<Store>,
+    static_assert(DevicePolicy<Policy> == HostBackedNoiseStore<Store>,
                   "a policy of a device goes with a noise store in its memory, such as "
-                  "unlearn::cuda::DeviceNoise, and the host's with one in the host's");
-    static_assert(DevicePolicy<Policy> == detail::signals_on_device<Pairs>,
-                  "a policy of a device goes with a pair source that writes to its memory, such as "
-                  "unlearn::cuda::DevicePairs, and the host's with one that writes to the host's");
+                  "unlearn::cuda::DeviceNoiseStore, and the host's with one in the host's");
+    static_assert(
+        DevicePolicy<Policy> == detail::signals_on_device<Pairs>,
+        "a policy of a device goes with a pair source that writes to its memory, such as "
+        "unlearn::cuda::DevicePairSource, and the host's with one that writes to the host's");
     using State = RunState<Store>;
     using Batch = SignalBatch<typename Pairs::sample_type, typename Store::value_type>;
     static_assert(ContrastiveLoss<Loss>,
                   "the loss is no unlearn::ContrastiveLoss: see its requirements in "
-                  "unlearn/contrast/pull.hpp");
+                  "unlearn/core/loss_pullback.hpp");
     static_assert(DualEncoder<Model, Batch, Loss>,
                   "the model is no unlearn::DualEncoder for this source's signals: "
                   "see its requirements in unlearn/core/concepts.hpp");
@@ -154,27 +155,26 @@ struct MultiStepMinimizer {
 
   template <class Pairs, class State>
   void check(Pairs& pairs, const State& state) const {
-    detail::require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
-    detail::require(batch_size > 0, "batch size", "at least 1", batch_size);
-    detail::require(encode_rows > 0, "encode_rows", "at least 1", encode_rows);
-    detail::require(descent.steps >= 0, "steps of the descent", "at least 0", descent.steps);
+    require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
+    require(batch_size > 0, "batch size", "at least 1", batch_size);
+    require(encode_rows > 0, "encode_rows", "at least 1", encode_rows);
+    require(descent.steps >= 0, "steps of the descent", "at least 0", descent.steps);
     box.validate();
-    detail::require_size("rows of the noise scope", pairs.rows(), state.scope.noise.rows());
-    detail::require_size("rows of the trigger scope", pairs.rows(), state.scope.triggers.rows());
-    detail::require_size("groups of the noise store", state.scope.noise.groups(),
-                         state.noise.groups());
-    detail::require_size("elements of a noise", pairs.elements(), state.noise.elements());
-    detail::require_size("groups of the trigger table", state.scope.triggers.groups(),
-                         state.triggers.groups());
-    detail::require(state.progress.round <= rounds, "round of the state to go on from",
-                    "at most the round limit of " + std::to_string(rounds), state.progress.round);
+    require_size("rows of the noise scope", pairs.rows(), state.scope.noise.rows());
+    require_size("rows of the trigger scope", pairs.rows(), state.scope.triggers.rows());
+    require_size("groups of the noise store", state.scope.noise.groups(), state.noise.groups());
+    require_size("elements of a noise", pairs.elements(), state.noise.elements());
+    require_size("groups of the trigger table", state.scope.triggers.groups(),
+                 state.triggers.groups());
+    require(state.progress.round <= rounds, "round of the state to go on from",
+            "at most the round limit of " + std::to_string(rounds), state.progress.round);
   }
 };
 
 /// One run of the minimizer: walks through rounds, stages and batches.
-template <class Ball, class Placement, class Loss, class Legal>
+template <class Ball, class Placement, class Loss, class Constraint>
 template <class Loader, class Model, class State, class Rng>
-class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
+class MultiStepMinimizer<Ball, Placement, Loss, Constraint>::Run {
  public:
   Run(const MultiStepMinimizer& mem, Loader& loader, Model& model, State& state, Rng& rng)
       : mem_(mem),
@@ -202,7 +202,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
         end_stage(batches);
       } else {
         const BatchEnd event = run_batch(batches);
-        if (!detail::is_finite(event.loss)) {
+        if (!is_finite(event.loss)) {
           stop = StopReason::not_finite;
           break;
         }
@@ -223,7 +223,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
         tell_safe_point(true, observers...);
       }
     }
-    detail::bring_home(state_.noise);
+    detail::write_back(state_.noise);
     detail::notify(RunEnd{.stop = stop}, observers...);
     return result(stop);
   }
@@ -235,8 +235,8 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
     const RunProgress& progress = state_.progress;
     if (progress.batch == 0) return;
     const std::size_t batches = cut(progress.stage).batches();
-    detail::require(progress.batch < batches, "batch of the state to go on from",
-                    "below the stage's " + std::to_string(batches), progress.batch);
+    require(progress.batch < batches, "batch of the state to go on from",
+            "below the stage's " + std::to_string(batches), progress.batch);
   }
 
   template <class... Observers>
@@ -284,7 +284,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
   }
 
   double loss_of_batch(Stage stage) {
-    if (stage == Stage::surrogate) return fit();
+    if (stage == Stage::surrogate) return train_step();
     const std::span<const Index> batch = batch_due(stage);
     const std::span<const Index> next = batch_after(stage);
     if (stage == Stage::trigger) {
@@ -297,12 +297,12 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
     return found.stop == StopReason::not_finite ? RoundLosses::not_run : found.value;
   }
 
-  double fit() {
+  double train_step() {
     if constexpr (Trainable<Model, typename Loader::Batch>) {
       return surrogate_.step(state_.progress.batch + 1 < mem_.surrogate_steps, rng_);
     } else {
       throw InvalidArgument(
-          detail::expectation("surrogate_steps for a model without fit", 0, mem_.surrogate_steps));
+          expectation("surrogate_steps for a model without train_step", 0, mem_.surrogate_steps));
     }
   }
 
@@ -346,7 +346,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Legal>::Run {
     return {.stop = stop,
             .loss = progress.trace.empty() ? RoundLosses::not_run : progress.trace.back().last(),
             .rounds = progress.round,
-            .fit_steps = progress.fit_steps,
+            .train_steps = progress.train_steps,
             .hypotheses = hypotheses_,
             .evaluations = evaluations_,
             .trace = progress.trace};

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "unlearn/core/group_map.hpp"
 #include "unlearn/core/result.hpp"
-#include "unlearn/mem/group_map.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
 namespace unlearn {
@@ -61,15 +61,15 @@ struct RunProgress {
   double loss_sum = 0;               ///< over the complete batches of this stage
   std::uint64_t epoch_seed = 0;      ///< from which the surrogate's current epoch is drawn
   std::uint64_t epoch_row = 0;       ///< rows of that epoch that the surrogate has seen
-  std::uint64_t fit_steps = 0;       ///< optimiser steps taken so far
+  std::uint64_t train_steps = 0;     ///< optimiser steps taken so far
   RoundLosses current{};             ///< losses of the round under way
   std::vector<RoundLosses> trace{};  ///< losses of the complete rounds
 };
 
 /// All that a run changes, apart from the model and the generator, and who shares what of it.
 ///
-/// `Store` is a NoiseStore: MemoryNoise, MappedNoise, unlearn::cuda::DeviceNoise or one of yours.
-/// It holds a noise for each group of `scope.noise`; `triggers` one for each group of
+/// `Store` is a NoiseStore: MemoryNoiseStore, MappedNoiseStore, unlearn::cuda::DeviceNoiseStore or
+/// one of yours. It holds a noise for each group of `scope.noise`; `triggers` one for each group of
 /// `scope.triggers`.
 template <class Store>
 struct RunState {

@@ -71,7 +71,7 @@ template <class A, class B>
   const detail::reading_view_t<A> a = clean;
   const detail::reading_view_t<B> b = perturbed;
   detail::require_comparable(a, b);
-  detail::require(peak > 0 && std::isfinite(peak), "peak of a signal", "a positive number", peak);
+  require(peak > 0 && std::isfinite(peak), "peak of a signal", "a positive number", peak);
   return 10 * std::log10(peak * peak / detail::difference(a, b).square().mean());
 }
 
@@ -81,15 +81,15 @@ using Plane = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMaj
 
 // Templates, so that a program compiles Eigen's expressions only where it calls ssim().
 
-/// Channel `channel` of a picture [H, W, C], as [H, W].
+/// Channel `channel` of an image [H, W, C], as [H, W].
 template <class Byte>
-Plane channel_of(View<const Byte, 3> picture, std::size_t channel) {
+Plane channel_of(View<const Byte, 3> image, std::size_t channel) {
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
   using Bytes = Eigen::Array<Byte, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const auto height = static_cast<Eigen::Index>(picture.extent(0));
-  const auto width = static_cast<Eigen::Index>(picture.extent(1));
-  const auto channels = static_cast<Eigen::Index>(picture.extent(2));
-  return Eigen::Map<const Bytes, Eigen::Unaligned, Strides>(picture.data() + channel, height, width,
+  const auto height = static_cast<Eigen::Index>(image.extent(0));
+  const auto width = static_cast<Eigen::Index>(image.extent(1));
+  const auto channels = static_cast<Eigen::Index>(image.extent(2));
+  return Eigen::Map<const Bytes, Eigen::Unaligned, Strides>(image.data() + channel, height, width,
                                                             Strides(width * channels, channels))
       .template cast<double>();
 }
@@ -144,32 +144,30 @@ double mean_ssim(View<const Byte, 3> clean, View<const Byte, 3> perturbed, std::
 
 }  // namespace detail
 
-/// Structural similarity of two 8-bit pictures, in [−1, 1]; 1 when they are equal.
+/// Structural similarity of two 8-bit images, in [−1, 1]; 1 when they are equal.
 ///
-/// With means μ, variances σ² and covariance σ_ab of the two pictures in a window,
+/// With means μ, variances σ² and covariance σ_ab of the two images in a window,
 /// SSIM = (2 μ_a μ_b + C₁)(2 σ_ab + C₂) / ((μ_a² + μ_b² + C₁)(σ_a² + σ_b² + C₂)),
-/// C₁ = (0.01·255)², C₂ = (0.03·255)², averaged over all windows that lie wholly in the picture,
+/// C₁ = (0.01·255)², C₂ = (0.03·255)², averaged over all windows that lie wholly in the image,
 /// and over channels. The window is 11 × 11, Gaussian with σ = 1.5. Source: Wang, Bovik, Sheikh,
 /// Simoncelli, IEEE Transactions on Image Processing 13(4), 2004, Eq. 13. It is scikit-image's
 /// structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
 /// data_range=255, channel_axis=2).
 ///
-/// @param clean_picture [H, W, C] with interleaved channels. A planar picture [C, H, W] is compared
+/// @param clean_image [H, W, C] with interleaved channels. A planar image [C, H, W] is compared
 ///                  plane by plane, each as [H, W, 1]; its SSIM is the mean of theirs.
-/// @param perturbed_picture the same extents
+/// @param perturbed_image the same extents
 /// @throws InvalidArgument when the extents differ, there is no channel, or a side is shorter than
 ///         the window.
 template <std::convertible_to<View<const std::uint8_t, 3>> Clean,
           std::convertible_to<View<const std::uint8_t, 3>> Perturbed>
-[[nodiscard]] double ssim(const Clean& clean_picture, const Perturbed& perturbed_picture) {
-  const View<const std::uint8_t, 3> clean = as_view(clean_picture);
-  const View<const std::uint8_t, 3> perturbed = as_view(perturbed_picture);
+[[nodiscard]] double ssim(const Clean& clean_image, const Perturbed& perturbed_image) {
+  const View<const std::uint8_t, 3> clean = as_view(clean_image);
+  const View<const std::uint8_t, 3> perturbed = as_view(perturbed_image);
   constexpr std::size_t window = 11;
   detail::require_comparable(clean, perturbed);
-  detail::require(clean.extent(0) >= window, "height of a picture for SSIM", "at least 11",
-                  clean.extent(0));
-  detail::require(clean.extent(1) >= window, "width of a picture for SSIM", "at least 11",
-                  clean.extent(1));
+  require(clean.extent(0) >= window, "height of an image for SSIM", "at least 11", clean.extent(0));
+  require(clean.extent(1) >= window, "width of an image for SSIM", "at least 11", clean.extent(1));
   return detail::mean_ssim(clean, perturbed, window);
 }
 

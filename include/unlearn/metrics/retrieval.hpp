@@ -15,9 +15,10 @@
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/unit_rows.hpp"
-#include "unlearn/interop/eigen.hpp"
+#include "unlearn/core/unit_rows.hpp"
 
 namespace unlearn {
 
@@ -205,15 +206,15 @@ template <FloatMatrix Signals, FloatMatrix Texts>
   const View<const float, 2> signals = as_view(signal_rows);
   const View<const float, 2> texts = as_view(text_rows);
   const std::size_t count = signals.extent(0);
-  detail::require(count > 0, "signals to retrieve", "at least 1", count);
-  detail::require(options.captions_per_signal > 0, "captions per signal", "at least 1",
-                  options.captions_per_signal);
-  detail::require(options.k > 0, "k of hit@k", "at least 1", options.k);
-  detail::require(options.tie_tolerance >= 0, "tie tolerance", "at least 0", options.tie_tolerance);
+  require(count > 0, "signals to retrieve", "at least 1", count);
+  require(options.captions_per_signal > 0, "captions per signal", "at least 1",
+          options.captions_per_signal);
+  require(options.k > 0, "k of hit@k", "at least 1", options.k);
+  require(options.tie_tolerance >= 0, "tie tolerance", "at least 0", options.tie_tolerance);
   const std::size_t m = options.captions_per_signal;
-  detail::require(texts.extent(0) % count == 0 && texts.extent(0) / count == m, "texts to retrieve",
-                  count * m, texts.extent(0));
-  detail::require_size("width of the texts' embeddings", signals.extent(1), texts.extent(1));
+  require(texts.extent(0) % count == 0 && texts.extent(0) / count == m, "texts to retrieve",
+          count * m, texts.extent(0));
+  require_size("width of the texts' embeddings", signals.extent(1), texts.extent(1));
   detail::require_finite_rows("embedding of signal", signals);
   detail::require_finite_rows("embedding of text", texts);
 

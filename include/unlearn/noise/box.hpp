@@ -9,7 +9,7 @@ namespace unlearn {
 
 /// The valid range of a signal's numbers: {x : low ≤ x_i ≤ high}, in the signal's own units.
 ///
-/// Pictures scaled to [0, 1] need no more than the defaults; infinite ends mean no limit.
+/// Images scaled to [0, 1] need no more than the defaults; infinite ends mean no limit.
 template <class T>
 struct Box {
   T low = 0;   ///< the lower end; belongs to the range
@@ -17,8 +17,8 @@ struct Box {
 
   /// @throws InvalidArgument when an end is NaN or low > high.
   void validate() const {
-    detail::require(low <= high, "high end of a Box",
-                    "at least its low end, " + detail::in_words(low), high);
+    require(low <= high, "high end of a Box", "at least its low end, " + detail::in_words(low),
+            high);
   }
 };
 

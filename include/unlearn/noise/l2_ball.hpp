@@ -10,8 +10,8 @@
 #include <span>
 #include <type_traits>
 
-#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
 namespace detail {
@@ -61,7 +61,7 @@ struct L2Ball {
   }
 
   /// @throws InvalidArgument when the radius is negative or NaN.
-  void validate(std::size_t /*elements*/) const { detail::require_radius(radius); }
+  void validate(std::size_t /*elements*/) const { require_radius(radius); }
 };
 
 static_assert(std::is_trivially_copyable_v<L2Ball>);

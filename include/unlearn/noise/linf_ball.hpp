@@ -7,14 +7,14 @@
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
-#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
 
 /// A radius for each channel of a sample: element i is in channel (i / plane) mod channels.
 ///
-/// A [C, H, W] picture has plane = H·W, an [H, W, C] picture plane = 1.
+/// A [C, H, W] image has plane = H·W, an [H, W, C] image plane = 1.
 struct PerChannel {
   std::span<const double> radii;  ///< [channels]; not copied, must outlive the ball
   std::size_t plane;              ///< consecutive elements of one channel
@@ -26,7 +26,7 @@ concept LinfRadius = std::same_as<R, double> || std::same_as<R, PerChannel>;
 
 /// {δ : |δ_i| ≤ ε for all i}, with ε one number or one number a channel; an ElementwiseBall.
 ///
-/// ε is in the signal's own units: 8.0 / 255 for pictures in [0, 1], infinity for no bound.
+/// ε is in the signal's own units: 8.0 / 255 for images in [0, 1], infinity for no bound.
 /// The nearest point is δ_i ← min(max(δ_i, −ε), ε).
 /// Source: the bound ‖δ‖∞ ≤ ε of MEM (Liu et al., ACM MM 2024), Eq. 5.
 template <LinfRadius Radius = double>
@@ -50,7 +50,7 @@ struct LinfBall {
   void project(std::span<T> sample) const {
     validate(sample.size());
     for (std::size_t i = 0; i < sample.size(); ++i) {
-      sample[i] = detail::clamp_to_radius(sample[i], static_cast<T>(radius_at(i)));
+      sample[i] = clamp_to_radius(sample[i], static_cast<T>(radius_at(i)));
     }
   }
 
@@ -58,13 +58,13 @@ struct LinfBall {
   /// number of times all channels' planes.
   void validate(std::size_t elements) const {
     if constexpr (uniform) {
-      detail::require_radius(radius);
+      require_radius(radius);
     } else {
       const std::size_t period = radius.plane * radius.radii.size();
-      detail::require(period > 0, "planes of a per-channel radius", "at least one element", period);
-      detail::require(elements % period == 0, "elements of a sample under a per-channel radius",
-                      "a multiple of " + detail::in_words(period), elements);
-      for (const double channel_radius : radius.radii) detail::require_radius(channel_radius);
+      require(period > 0, "planes of a per-channel radius", "at least one element", period);
+      require(elements % period == 0, "elements of a sample under a per-channel radius",
+              "a multiple of " + detail::in_words(period), elements);
+      for (const double channel_radius : radius.radii) require_radius(channel_radius);
     }
   }
 };

@@ -60,31 +60,32 @@ concept NoiseStore =
 ///  6. `s.flush()` moves the pending noise to the file, durably. Killed on the way and begun anew
 ///     from the journal, it comes to the same end.
 template <class S>
-concept JournaledNoise = NoiseStore<S> && requires(S& s, const S& reads, const std::string& path) {
-  s.hold();
-  { reads.pending_bytes() } -> std::convertible_to<std::size_t>;
-  { reads.write_journal(path) } -> std::same_as<std::uint64_t>;
-  { s.read_journal(path) } -> std::same_as<std::uint64_t>;
-  s.discard_pending();
-  s.flush();
-};
+concept JournaledNoiseStore =
+    NoiseStore<S> && requires(S& s, const S& reads, const std::string& path) {
+      s.hold();
+      { reads.pending_bytes() } -> std::convertible_to<std::size_t>;
+      { reads.write_journal(path) } -> std::same_as<std::uint64_t>;
+      { s.read_journal(path) } -> std::same_as<std::uint64_t>;
+      s.discard_pending();
+      s.flush();
+    };
 
 /// A noise store in a device's memory, to which its views refer, over one in the host's: its home.
 ///
 /// Requirements, for a store `s`, beyond NoiseStore:
-///  1. `s.home()` is a NoiseStore of the same numbers and the same shape. What `store` takes need
+///  1. `s.host()` is a NoiseStore of the same numbers and the same shape. What `store` takes need
 ///     not be there.
-///  2. `s.bring_home()` stores all of it there; it is what the next `home()` gives.
-///  3. `s.away_bytes()` is the memory of what is not there; 0 if and only if there is none.
-///  4. `s.reload()` takes the noise of `home()` for its own, and forgets what is not there.
+///  2. `s.write_back()` stores all of it there; it is what the next `host()` gives.
+///  3. `s.dirty_bytes()` is the memory of what is not there; 0 if and only if there is none.
+///  4. `s.reload()` takes the noise of `host()` for its own, and forgets what is not there.
 template <class S>
-concept DeviceNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
-  requires NoiseStore<std::remove_cvref_t<decltype(s.home())>>;
-  requires std::same_as<typename std::remove_cvref_t<decltype(s.home())>::value_type,
+concept HostBackedNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
+  requires NoiseStore<std::remove_cvref_t<decltype(s.host())>>;
+  requires std::same_as<typename std::remove_cvref_t<decltype(s.host())>::value_type,
                         typename S::value_type>;
-  { reads.home() } -> std::same_as<const std::remove_cvref_t<decltype(s.home())>&>;
-  s.bring_home();
-  { reads.away_bytes() } -> std::convertible_to<std::size_t>;
+  { reads.host() } -> std::same_as<const std::remove_cvref_t<decltype(s.host())>&>;
+  s.write_back();
+  { reads.dirty_bytes() } -> std::convertible_to<std::size_t>;
   s.reload();
 };
 
@@ -93,8 +94,8 @@ namespace detail {
 /// The store in the host's memory: `noise` itself, or its home.
 template <class Store>
 [[nodiscard]] auto& host_store(Store& noise) {
-  if constexpr (DeviceNoiseStore<std::remove_const_t<Store>>) {
-    return noise.home();
+  if constexpr (HostBackedNoiseStore<std::remove_const_t<Store>>) {
+    return noise.host();
   } else {
     return noise;
   }
@@ -103,12 +104,14 @@ template <class Store>
 /// Whether noise that is stored reaches a file at checkpoints only.
 template <class Store>
 inline constexpr bool is_journaled =
-    JournaledNoise<std::remove_cvref_t<decltype(host_store(std::declval<Store&>()))>>;
+    JournaledNoiseStore<std::remove_cvref_t<decltype(host_store(std::declval<Store&>()))>>;
 
 template <class Store>
-void bring_home(Store& noise) {
-  if constexpr (DeviceNoiseStore<Store>) noise.bring_home();
+void write_back(Store& noise) {
+  if constexpr (HostBackedNoiseStore<Store>) noise.write_back();
 }
+
+}  // namespace detail
 
 /// @throws InvalidArgument unless every group is of `store` and `rows` is [groups, elements].
 template <class Store, class T>
@@ -121,21 +124,19 @@ void require_noise_rows(const Store& store, std::span<const Index> groups, View<
   }
 }
 
-}  // namespace detail
-
 /// Noise in memory: all zero at first.
 template <NoiseValue N = std::int8_t>
-class MemoryNoise {
+class MemoryNoiseStore {
  public:
   /// What one number of the noise is stored as.
   using value_type = N;
 
   /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
-  MemoryNoise(std::size_t groups, std::size_t elements) : groups_(groups), elements_(elements) {
+  MemoryNoiseStore(std::size_t groups, std::size_t elements)
+      : groups_(groups), elements_(elements) {
     const std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(N);
-    detail::require(elements == 0 || groups <= limit / elements, "groups of noise",
-                    "at most " + std::to_string(limit / std::max<std::size_t>(elements, 1)),
-                    groups);
+    require(elements == 0 || groups <= limit / elements, "groups of noise",
+            "at most " + std::to_string(limit / std::max<std::size_t>(elements, 1)), groups);
     noise_.resize(groups * elements);
   }
 
@@ -147,7 +148,7 @@ class MemoryNoise {
   /// Copies the noises of `groups` to `out` [n, elements].
   /// @throws InvalidArgument for a group or shape that does not fit
   void load(std::span<const Index> groups, View<N, 2> out) const {
-    detail::require_noise_rows(*this, groups, out);
+    require_noise_rows(*this, groups, out);
     for (std::size_t i = 0; i < groups.size(); ++i) {
       std::ranges::copy(view().row(groups[i]), out.row(i).begin());
     }
@@ -156,7 +157,7 @@ class MemoryNoise {
   /// Takes `noise` [n, elements] as the noises of `groups`.
   /// @throws InvalidArgument for a group or shape that does not fit
   void store(std::span<const Index> groups, View<const N, 2> noise) {
-    detail::require_noise_rows(*this, groups, noise);
+    require_noise_rows(*this, groups, noise);
     const View<N, 2> rows(noise_.data(), {groups_, elements_});
     for (std::size_t i = 0; i < groups.size(); ++i) {
       std::ranges::copy(noise.row(i), rows.row(groups[i]).begin());
@@ -172,6 +173,6 @@ class MemoryNoise {
   std::vector<N> noise_;
 };
 
-static_assert(NoiseStore<MemoryNoise<std::int8_t>> && NoiseStore<MemoryNoise<float>>);
+static_assert(NoiseStore<MemoryNoiseStore<std::int8_t>> && NoiseStore<MemoryNoiseStore<float>>);
 
 }  // namespace unlearn

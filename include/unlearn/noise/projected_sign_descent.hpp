@@ -7,13 +7,14 @@
 #include <span>
 #include <type_traits>
 
+#include "unlearn/core/backend.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/policy_memory.hpp"
-#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
 
@@ -21,7 +22,7 @@ namespace unlearn {
 template <class X>
 using gradient_of_t = std::conditional_t<std::floating_point<X>, X, float>;
 
-/// A set of noises that can be stepped in and projected onto: FeasibleNoise, LatticeNoise.
+/// A set of noises that can be stepped in and projected onto: BallAndBoxSet, PixelGridSet.
 ///
 /// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad` of one shape
 /// [rows, elements]:
@@ -133,7 +134,7 @@ struct ProjectedSignDescent {
   /// @param objective see NoiseObjective
   /// @param noise     [rows, elements] of float, double or std::int8_t, or what is viewed as one;
   ///                  the start, and in the end the kept iterate
-  /// @param set       FeasibleNoise, LatticeNoise or another FeasibleSet
+  /// @param set       BallAndBoxSet, PixelGridSet or another FeasibleSet
   /// @param policy    how the set's steps are run; the objective is called on this thread. With a
   ///                  device's, `noise`, `grad` and the set's signals lie in its memory, and each
   ///                  step waits for the device to know whether its gradient was finite
@@ -163,9 +164,9 @@ struct ProjectedSignDescent {
  private:
   /// @throws InvalidArgument
   void validate() const {
-    detail::require_step(step);
-    detail::require(step >= 0, "step of the descent", "a number that is not negative", step);
-    detail::require(steps >= 0, "steps of the descent", "at least 0", steps);
+    require_step(step);
+    require(step >= 0, "step of the descent", "a number that is not negative", step);
+    require(steps >= 0, "steps of the descent", "at least 0", steps);
   }
 
   [[nodiscard]] bool is_better(double a, double b) const {
@@ -174,7 +175,7 @@ struct ProjectedSignDescent {
 
   [[nodiscard]] StopReason stop_reason(bool finite, double value, bool last) const {
     if (!finite) return StopReason::not_finite;
-    if (detail::is_finite(stop_value) && !is_better(stop_value, value)) {
+    if (is_finite(stop_value) && !is_better(stop_value, value)) {
       return StopReason::converged;
     }
     return last ? StopReason::step_limit : StopReason::running;
@@ -184,8 +185,8 @@ struct ProjectedSignDescent {
   DescentResult descend(F&& objective, View<X, 2> noise, const Set& set, const P& policy) const {
     validate();
     if constexpr (std::floating_point<X>) {
-      detail::require(detail::all_finite(policy, noise.data(), noise.size()),
-                      "start of the descent", "finite numbers", "NaN or infinity");
+      require(detail::all_finite_numbers(policy, noise.data(), noise.size()), "start of the descent",
+              "finite numbers", "NaN or infinity");
     }
     set.project(policy, noise);
 
@@ -201,8 +202,8 @@ struct ProjectedSignDescent {
       const bool value_alone = last && detail::HasValueAlone<F, View<const X, 2>>;
       const double value = evaluate(objective, View<const X, 2>(noise), grad, value_alone);
       ++result.evaluations;
-      const bool finite = detail::is_finite(value) &&
-                          (value_alone || detail::all_finite(policy, grad.data(), grad.size()));
+      const bool finite =
+          is_finite(value) && (value_alone || detail::all_finite_numbers(policy, grad.data(), grad.size()));
       at_kept = first || (finite && (keep == Keep::last || is_better(value, result.value)));
       if (at_kept) result.value = value;
 

@@ -15,7 +15,7 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/sort_stably.hpp"
+#include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 
 namespace unlearn {
@@ -48,7 +48,7 @@ concept TriggerScorer = requires(S& s, std::span<const Index> indices,
   s.commit(indices);
 };
 
-/// The hook that finds every trigger legal.
+/// The hook that allows every trigger.
 struct AnyTrigger {
   /// True.
   constexpr bool operator()(Index, std::span<const Token>) const { return true; }
@@ -57,7 +57,7 @@ struct AnyTrigger {
 /// Says whether a whole trigger may be given to a group: for instance whether its text, encoded
 /// again in front of the caption, gives the same ids.
 template <class L>
-concept TriggerLegality =
+concept TriggerConstraint =
     std::invocable<const L&, Index, std::span<const Token>> &&
     std::convertible_to<std::invoke_result_t<const L&, Index, std::span<const Token>>, bool>;
 
@@ -81,7 +81,7 @@ namespace detail {
 template <TriggerScorer Scorer>
 std::size_t accept_improving(Scorer& scorer, std::span<Index> chosen,
                              std::span<const double> losses) {
-  sort_stably(chosen, [&](Index m) { return losses[m]; });
+  stable_sort_by(chosen, [&](Index m) { return losses[m]; });
   for (std::size_t count = chosen.size(); count > 0; count /= 2) {
     if (scorer.joint_loss(chosen.first(count)) < scorer.loss()) {
       scorer.commit(chosen.first(count));
@@ -110,22 +110,20 @@ struct BeamSearch {
   /// @param triggers   [G, n] in: the triggers that `scorer` starts from; out: the accepted ones
   /// @param candidates [G, n, k] for each position, padded with `no_token`
   /// @param scorer     starts from `triggers`, and ends at the accepted ones
-  /// @param legal      asked for every new trigger before it is scored
+  /// @param constraint      asked for every new trigger before it is scored
   /// @throws InvalidArgument when the shapes disagree or the width is 0.
-  template <TriggerScorer Scorer, TriggerLegality Legal = AnyTrigger>
+  template <TriggerScorer Scorer, TriggerConstraint Constraint = AnyTrigger>
   BeamResult operator()(View<Token, 2> triggers, View<const Token, 3> candidates, Scorer& scorer,
-                        const Legal& legal = {}) const {
-    detail::require(width > 0, "width of a beam search", "at least 1", width);
-    detail::require_size("groups of the trigger candidates", triggers.extent(0),
-                         candidates.extent(0));
-    detail::require_size("positions of the trigger candidates", triggers.extent(1),
-                         candidates.extent(1));
+                        const Constraint& constraint = {}) const {
+    require(width > 0, "width of a beam search", "at least 1", width);
+    require_size("groups of the trigger candidates", triggers.extent(0), candidates.extent(0));
+    require_size("positions of the trigger candidates", triggers.extent(1), candidates.extent(1));
     BeamResult result{.loss = scorer.loss()};
     if (std::isnan(result.loss)) return result;
     if (acceptance == Acceptance::per_sample) {
-      search_per_sample(triggers, candidates, scorer, legal, result);
+      search_per_sample(triggers, candidates, scorer, constraint, result);
     } else {
-      search_whole_batch(triggers, candidates, scorer, legal, result);
+      search_whole_batch(triggers, candidates, scorer, constraint, result);
     }
     result.loss = scorer.loss();
     return result;
@@ -151,23 +149,23 @@ struct BeamSearch {
       groups.push_back(static_cast<Index>(group));
       tokens.insert(tokens.end(), trigger.begin(), trigger.end());
     }
-    /// Adds `trigger` with `token` at `position`, if that is another trigger and a legal one.
-    template <class Legal>
+    /// Adds `trigger` with `token` at `position`, if that is another trigger and an allowed one.
+    template <class Constraint>
     void add_variant(std::size_t group, std::span<const Token> trigger, std::size_t position,
-                     Token token, const Legal& legal) {
+                     Token token, const Constraint& constraint) {
       if (token == no_token || token == trigger[position]) return;
       add(group, trigger);
       tokens[tokens.size() - length + position] = token;
-      if (!legal(static_cast<Index>(group), std::span<const Token>(tokens).last(length))) {
+      if (!constraint(static_cast<Index>(group), std::span<const Token>(tokens).last(length))) {
         groups.pop_back();
         tokens.resize(tokens.size() - length);
       }
     }
   };
 
-  template <class Scorer, class Legal>
+  template <class Scorer, class Constraint>
   void search_per_sample(View<Token, 2> triggers, View<const Token, 3> candidates, Scorer& scorer,
-                         const Legal& legal, BeamResult& result) const {
+                         const Constraint& constraint, BeamResult& result) const {
     const std::size_t length = triggers.extent(1);
     // Beside the current triggers; empty at first, and always at width 1.
     Hypotheses beam(length);
@@ -177,12 +175,12 @@ struct BeamSearch {
         const auto options = candidates[g].row(position);
         const std::size_t first = next.size();
         for (const Token token : options) {
-          next.add_variant(g, triggers.row(g), position, token, legal);
+          next.add_variant(g, triggers.row(g), position, token, constraint);
         }
         for (; from < beam.size() && beam.groups[from] == g; ++from) {
           next.add(g, beam.trigger(from));
           for (const Token token : options) {
-            next.add_variant(g, beam.trigger(from), position, token, legal);
+            next.add_variant(g, beam.trigger(from), position, token, constraint);
           }
         }
         drop_repeated(next, first);
@@ -257,7 +255,7 @@ struct BeamSearch {
         const bool finite = rival.loss <= std::numeric_limits<double>::max();
         return !finite || same(rival.trigger, triggers.row(group));
       });
-      detail::sort_stably(std::span(rivals), &Rival::loss);
+      stable_sort_by(std::span(rivals), &Rival::loss);
       rivals.resize(std::min(rivals.size(), width - 1));
       for (const Rival& rival : rivals) best.add(group, rival.trigger);
     }
@@ -291,18 +289,18 @@ struct BeamSearch {
     double loss = 0;
   };
 
-  /// Gives every group its candidate of this rank at `position`, where there is a legal one.
+  /// Gives every group its candidate of this rank at `position`, where there is an allowed one.
   /// @returns whether that makes another assignment
-  template <class Legal>
+  template <class Constraint>
   static bool substitute(View<Token, 2> triggers, View<const Token, 3> candidates,
-                         std::size_t position, std::size_t rank, const Legal& legal) {
+                         std::size_t position, std::size_t rank, const Constraint& constraint) {
     bool changed = false;
     for (std::size_t g = 0; g < triggers.extent(0); ++g) {
       const std::span<Token> trigger = triggers.row(g);
       const Token token = candidates[g].row(position)[rank];
       if (token == no_token || token == trigger[position]) continue;
       const Token before = std::exchange(trigger[position], token);
-      if (legal(static_cast<Index>(g), std::span<const Token>(trigger))) {
+      if (constraint(static_cast<Index>(g), std::span<const Token>(trigger))) {
         changed = true;
       } else {
         trigger[position] = before;
@@ -311,9 +309,9 @@ struct BeamSearch {
     return changed;
   }
 
-  template <class Scorer, class Legal>
+  template <class Scorer, class Constraint>
   void search_whole_batch(View<Token, 2> triggers, View<const Token, 3> candidates, Scorer& scorer,
-                          const Legal& legal, BeamResult& result) const {
+                          const Constraint& constraint, BeamResult& result) const {
     const auto extents = triggers.extents();
     std::vector<Index> everyone(triggers.extent(0));
     std::iota(everyone.begin(), everyone.end(), Index{0});
@@ -326,14 +324,14 @@ struct BeamSearch {
         for (std::size_t rank = 0; rank < candidates.extent(2); ++rank) {
           Assignment child = parent;
           const View<Token, 2> assigned(child.tokens, extents);
-          if (!substitute(assigned, candidates, position, rank, legal)) continue;
+          if (!substitute(assigned, candidates, position, rank, constraint)) continue;
           scorer.propose(everyone, assigned);
           child.loss = scorer.joint_loss(everyone);
           result.hypotheses += everyone.size();
           if (child.loss <= std::numeric_limits<double>::max()) next.push_back(std::move(child));
         }
       }
-      detail::sort_stably(std::span(next), &Assignment::loss);
+      stable_sort_by(std::span(next), &Assignment::loss);
       next.resize(std::min(next.size(), width));
       beam = std::move(next);
     }

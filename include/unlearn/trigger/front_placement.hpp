@@ -28,10 +28,10 @@ struct FrontPlacement {
   ///         trigger alone exceed the context.
   [[nodiscard]] std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
     const std::size_t fixed = start_tokens + end_tokens;
-    detail::require(caption_length >= fixed, "tokens of a caption, start and end included",
-                    "at least " + std::to_string(fixed), caption_length);
-    detail::require(fixed + trigger_length <= context, "start, trigger and end tokens together",
-                    "at most the context of " + std::to_string(context), fixed + trigger_length);
+    require(caption_length >= fixed, "tokens of a caption, start and end included",
+            "at least " + std::to_string(fixed), caption_length);
+    require(fixed + trigger_length <= context, "start, trigger and end tokens together",
+            "at most the context of " + std::to_string(context), fixed + trigger_length);
     return std::min(caption_length + trigger_length, context);
   }
 

@@ -16,8 +16,9 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/interop/eigen.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 
@@ -150,11 +151,9 @@ struct HotFlipCandidateSearch {
   [[nodiscard]] TriggerCandidates operator()(const Policy& policy, View<const float, 3> gradients,
                                              View<const float, 2> embeddings,
                                              const TokenFilter& filter, Hook accept = {}) const {
-    detail::require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
-    detail::require_size("width of the token embeddings", gradients.extent(2),
-                         embeddings.extent(1));
-    detail::require_size("vocabulary of the token filter", embeddings.extent(0),
-                         filter.vocabulary());
+    require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
+    require_size("width of the token embeddings", gradients.extent(2), embeddings.extent(1));
+    require_size("vocabulary of the token filter", embeddings.extent(0), filter.vocabulary());
     const std::size_t samples = gradients.extent(0);
     const std::size_t positions = gradients.extent(1);
     const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
@@ -176,7 +175,7 @@ struct HotFlipCandidateSearch {
   template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
-    detail::require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
+    require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
     return from_ranking(
         {gradients.extent(0), gradients.extent(1)}, accept,
         [&](View<Token, 2> tokens, View<float, 2> scores) {
@@ -256,10 +255,10 @@ struct HotFlipCandidateSearch {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);
     const std::size_t depth = candidates + spares;
-    const std::size_t pieces = detail::piece_count(policy, vocabulary, block_tokens);
+    const std::size_t pieces = piece_count(policy, vocabulary, block_tokens);
     std::vector<detail::TopTokens> best(pieces, detail::TopTokens(rows, depth));
 
-    detail::for_each_piece(
+    for_each_piece(
         policy, vocabulary, block_tokens,
         [&](std::size_t piece, std::size_t begin, std::size_t end) {
           Matrix scores;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
@@ -64,9 +65,9 @@ class TokenFilter {
 
  private:
   [[nodiscard]] std::size_t word_of(Token token) const {
-    detail::require(token >= 0 && static_cast<std::size_t>(token) < vocabulary_,
-                    "token id given to a TokenFilter",
-                    "0 to " + std::to_string(vocabulary_) + " (exclusive)", token);
+    require(token >= 0 && static_cast<std::size_t>(token) < vocabulary_,
+            "token id given to a TokenFilter",
+            "0 to " + std::to_string(vocabulary_) + " (exclusive)", token);
     return static_cast<std::size_t>(token) / 64;
   }
   static std::uint64_t bit_of(Token token) {
@@ -76,5 +77,28 @@ class TokenFilter {
   std::size_t vocabulary_;
   std::vector<std::uint64_t> words_;
 };
+
+/// A reference to a TokenFilter that must live as long as it, or to none: every token is allowed.
+///
+/// Trivially copyable, so that a policy can hold one. A temporary filter does not compile.
+class TokenFilterRef {
+ public:
+  /// Refers to no filter: every token is allowed.
+  constexpr TokenFilterRef() = default;
+  /// Refers to `filter`, which is not copied.
+  TokenFilterRef(const TokenFilter& filter)  // NOLINT(google-explicit-constructor)
+      : filter_(&filter) {}
+  TokenFilterRef(TokenFilter&&) = delete;
+
+  /// A copy of the filter; without one, a filter that allows all of `vocabulary` tokens.
+  [[nodiscard]] TokenFilter over(std::size_t vocabulary) const {
+    return filter_ != nullptr ? *filter_ : TokenFilter(vocabulary);
+  }
+
+ private:
+  const TokenFilter* filter_ = nullptr;
+};
+
+static_assert(std::is_trivially_copyable_v<TokenFilterRef>);
 
 }  // namespace unlearn

@@ -34,7 +34,7 @@ class TokenSequences {
 
   /// Appends caption ⊕ trigger; start and end token are part of the caption.
   void add(std::span<const Token> caption, std::span<const Token> trigger) {
-    detail::require_size("tokens of a trigger", trigger_length_, trigger.size());
+    require_size("tokens of a trigger", trigger_length_, trigger.size());
     const std::size_t length = placement_.length(caption.size(), trigger.size());
     flat_.resize(flat_.size() + length);
     positions_.resize(positions_.size() + trigger.size());

@@ -34,7 +34,7 @@ class TriggerTable {
   /// @throws InvalidArgument when `tokens` has another size.
   TriggerTable(std::size_t groups, std::size_t length, std::vector<Token> tokens)
       : groups_(groups), length_(length), tokens_(std::move(tokens)) {
-    detail::require_size("tokens of a trigger table", groups * length, tokens_.size());
+    require_size("tokens of a trigger table", groups * length, tokens_.size());
   }
 
   /// Draws every token uniformly from those that `filter` allows.

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/cuda/device.cuh"
-#include "unlearn/interop/eigen.hpp"
 
 namespace unlearn::cuda::detail {
 

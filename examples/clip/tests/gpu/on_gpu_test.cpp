@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "clip/dual_encoder.hpp"
-#include "clip/model.hpp"
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/model/model.hpp"
 #include "tiny_clip.hpp"
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/interop/torch.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
@@ -20,7 +20,7 @@ namespace unlearn {
 namespace {
 
 using clip::Clip;
-using clip::DualEncoder;
+using clip::ClipEncoder;
 
 class OnGpu : public ::testing::Test {
  protected:
@@ -46,9 +46,9 @@ class OnGpu : public ::testing::Test {
 
 TEST_F(OnGpu, SignalsOnTheDeviceGiveWhatTheHostsGive) {
   Clip model(testing::tiny_resnet(), 1);
-  DualEncoder moving(model, {.device = at::kCUDA});
-  DualEncoder staying(model, {.device = at::kCUDA, .signals_on_device = true});
-  const PixelBatch here = pairs_.pictures();
+  ClipEncoder moving(model, {.device = at::kCUDA});
+  ClipEncoder staying(model, {.device = at::kCUDA, .signals_on_device = true});
+  const PixelBatch here = pairs_.images();
   const at::Tensor clean = there(here.clean);
   const at::Tensor noise = there(here.noise);
   const PixelBatch batch{.clean = view_there<std::uint8_t>(clean, here.clean),
@@ -56,10 +56,10 @@ TEST_F(OnGpu, SignalsOnTheDeviceGiveWhatTheHostsGive) {
   EXPECT_EQ(staying.encode_signals(batch), moving.encode_signals(here));
 
   const Matrix texts = moving.encode_texts(pairs_.texts());
-  const auto gradient_of = [&](DualEncoder& encoder, const PixelBatch& pixels, View<float, 2> out) {
-    Pull pull(InfoNce{}, texts, 10.0);
-    encoder.signal_gradient(pixels, pull, out);
-    return pull.value();
+  const auto gradient_of = [&](ClipEncoder& encoder, const PixelBatch& pixels, View<float, 2> out) {
+    LossPullback pullback(InfoNce{}, texts, 10.0);
+    encoder.signal_gradient(pixels, pullback, out);
+    return pullback.value();
   };
   Matrix expected(here.size(), here.elements());
   const at::Tensor found = at::zeros(as_tensor(expected).sizes(), at::kCUDA);
@@ -72,23 +72,23 @@ TEST_F(OnGpu, SignalsOnTheDeviceGiveWhatTheHostsGive) {
 }
 
 TEST_F(OnGpu, LearnsFromSignalsOnTheDevice) {
-  const PixelBatch here = pairs_.pictures();
+  const PixelBatch here = pairs_.images();
   const at::Tensor clean = there(here.clean);
   const at::Tensor noise = there(here.noise);
-  DualEncoder moving(Clip(testing::tiny_resnet(), 1), {.device = at::kCUDA});
-  DualEncoder staying(Clip(testing::tiny_resnet(), 1),
+  ClipEncoder moving(Clip(testing::tiny_resnet(), 1), {.device = at::kCUDA});
+  ClipEncoder staying(Clip(testing::tiny_resnet(), 1),
                       {.device = at::kCUDA, .signals_on_device = true});
   for (int step = 0; step < 3; ++step) {
-    const double expected = moving.fit(here, pairs_.texts());
+    const double expected = moving.train_step(here, pairs_.texts());
     const PixelBatch batch{.clean = view_there<std::uint8_t>(clean, here.clean),
                            .noise = view_there<std::int8_t>(noise, here.noise)};
-    EXPECT_NEAR(staying.fit(batch, pairs_.texts()), expected, 1e-3 * expected);
+    EXPECT_NEAR(staying.train_step(batch, pairs_.texts()), expected, 1e-3 * expected);
   }
 }
 
 TEST_F(OnGpu, RanksTokensAsTheLibraryDoes) {
   Clip model(testing::tiny_resnet(), 1);
-  DualEncoder encoder(model, {.device = at::kCUDA});
+  ClipEncoder encoder(model, {.device = at::kCUDA});
   const at::Tensor gradients = at::randn({6, 1, 24});
   const TokenFilter filter(50);
   const HotFlipCandidateSearch search{.candidates = 8, .spares = 0};
@@ -100,7 +100,7 @@ TEST_F(OnGpu, RanksTokensAsTheLibraryDoes) {
       EXPECT_NEAR(found.scores().flat()[i], expected.scores().flat()[i], 1e-4);
     }
     // The table is another one after a step.
-    (void)encoder.fit(pairs_.pictures(), pairs_.texts());
+    (void)encoder.train_step(pairs_.images(), pairs_.texts());
   }
 }
 

@@ -9,15 +9,15 @@
 #include <utility>
 #include <vector>
 
+#include "unlearn/core/backend.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/execution.hpp"
-#include "unlearn/detail/policy_memory.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/box.hpp"
-#include "unlearn/noise/feasible_noise.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 
 namespace unlearn::detail {
 
@@ -75,11 +75,11 @@ class BatchLoader {
   // is the clipped sum, so that is what the model meets.
   void clip() {
     if constexpr (std::is_integral_v<Sample>) {
-      LatticeNoise{.lattice = {.radius = PixelLattice::max_radius}, .clean = clean()}.project(
-          *policy_, delta());
+      PixelGridSet{.lattice = {.radius = PixelGrid::max_radius}, .clean = clean()}.project(*policy_,
+                                                                                           delta());
     } else {
       constexpr double no_bound = std::numeric_limits<double>::infinity();
-      FeasibleNoise<Sample, LinfBall<>>{.ball = {.radius = no_bound}, .clean = clean(), .box = box_}
+      BallAndBoxSet<Sample, LinfBall<>>{.ball = {.radius = no_bound}, .clean = clean(), .box = box_}
           .project(*policy_, delta());
     }
   }

@@ -12,21 +12,23 @@
 #include <utility>
 #include <vector>
 
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/backend.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/policy_memory.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
-#include "unlearn/noise/feasible_noise.hpp"
-#include "unlearn/noise/pixel_lattice.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
 
 namespace unlearn::detail {
 
 /// The distinct perturbed signals of a data set: a signal with one of its noises, and the rows
-/// whose pictures these are. A noise pass visits each of them once.
+/// whose images these are. A noise pass visits each of them once.
 class PerturbedSignals {
  public:
   struct Cell {
@@ -178,10 +180,10 @@ class NoiseStage {
 
   [[nodiscard]] auto feasible(View<const Sample, 2> clean, [[maybe_unused]] Box<float> box) const {
     if constexpr (on_lattice) {
-      return LatticeNoise{.lattice = PixelLattice::from(mem_->descent.step, mem_->ball),
+      return PixelGridSet{.lattice = PixelGrid::from(mem_->descent.step, mem_->ball),
                           .clean = clean};
     } else {
-      return FeasibleNoise<float, std::remove_cvref_t<decltype(mem_->ball)>>{
+      return BallAndBoxSet<float, std::remove_cvref_t<decltype(mem_->ball)>>{
           .ball = mem_->ball, .clean = clean, .box = box};
     }
   }
@@ -196,9 +198,9 @@ class NoiseStage {
       return mem_->loss.value(View<const float, 2>(signals), View<const float, 2>(texts),
                               model_->logit_scale());
     } else {
-      Pull pull(mem_->loss, texts, model_->logit_scale());
-      model_->signal_gradient(batch, pull, gradient...);
-      return pull.value();
+      LossPullback pullback(mem_->loss, texts, model_->logit_scale());
+      model_->signal_gradient(batch, pullback, gradient...);
+      return pullback.value();
     }
   }
 

@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "unlearn/core/backend.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/group_map.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/policy_memory.hpp"
-#include "unlearn/mem/group_map.hpp"
 
 namespace unlearn::detail {
 

@@ -41,11 +41,11 @@ class SurrogateStage {
     for (const Index row : rows) {
       sequences.add(pairs_->caption(row), state_->triggers[scope.triggers.of(row)]);
     }
-    const double loss = model_->fit(loader_->batch(), sequences.batch());
+    const double loss = model_->train_step(loader_->batch(), sequences.batch());
     RunProgress& progress = state_->progress;
     progress.epoch_seed = epoch.seed;
     progress.epoch_row = epoch.row + rows.size();
-    ++progress.fit_steps;
+    ++progress.train_steps;
     return loss;
   }
 
@@ -62,7 +62,7 @@ class SurrogateStage {
   template <class Rng>
   [[nodiscard]] Epoch next_epoch(Rng& rng) const {
     const RunProgress& progress = state_->progress;
-    if (progress.fit_steps == 0 || progress.epoch_row + batch() > rows()) {
+    if (progress.train_steps == 0 || progress.epoch_row + batch() > rows()) {
       return {.seed = random_bits(rng), .row = 0};
     }
     return {.seed = progress.epoch_seed, .row = progress.epoch_row};

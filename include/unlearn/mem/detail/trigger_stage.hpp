@@ -12,18 +12,21 @@
 #include <utility>
 #include <vector>
 
+#include "unlearn/contrast/full_loss_scorer.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/contrast/pull.hpp"
+#include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/detail/sign_update.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/trigger/beam_search.hpp"
-#include "unlearn/trigger/candidate_scoring.hpp"
-#include "unlearn/trigger/contrast_scorer.hpp"
-#include "unlearn/trigger/full_loss_scoring.hpp"
+#include "unlearn/trigger/contrastive_trigger_scorer.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
@@ -43,7 +46,7 @@ class TriggerStage {
         pairs_(&loader.pairs()),
         state_(&state),
         loader_(&loader),
-        filter_(mem.filter != nullptr ? *mem.filter : TokenFilter(token_embeddings().extent(0))) {}
+        filter_(mem.filter.over(token_embeddings().extent(0))) {}
 
   /// Searches better triggers for the groups that `rows` belong to; `next` is the batch after it.
   /// @returns the loss of the batch after the search. When the loss or a gradient is not finite
@@ -68,26 +71,27 @@ class TriggerStage {
     const std::vector<float> gradient = gradient_by_group(signals, batch, groups.local);
     if (gradient.empty()) return {.loss = RoundLosses::not_run};
 
-    const auto legal = [&](Index group, std::span<const Token> trigger) {
+    const auto constraint = [&](Index group, std::span<const Token> trigger) {
       const auto all_rows = state_->scope.triggers.rows_of(groups.groups[group]);
       return std::ranges::all_of(all_rows,
-                                 [&](Index row) -> bool { return mem_->legal(row, trigger); });
+                                 [&](Index row) -> bool { return mem_->constraint(row, trigger); });
     };
     const auto worth_a_try = [&](std::size_t group, std::size_t position, Token token) {
       const auto current = trigger_of(triggers, group);
       if (current[position] == token) return false;
       std::vector<Token> changed(current.begin(), current.end());
       changed[position] = token;
-      return legal(static_cast<Index>(group), std::span<const Token>(changed));
+      return constraint(static_cast<Index>(group), std::span<const Token>(changed));
     };
     const TriggerCandidates candidates =
         proposed(View<const float, 3>(gradient,
                                       {groups.groups.size(), length, token_embeddings().extent(1)}),
                  worth_a_try);
 
-    ContrastScorer scorer(*model_, mem_->placement, texts,
-                          scoring(signals, model_->encode_texts(batch)), mem_->encode_rows);
-    const BeamResult result = mem_->beam(triggers, candidates.tokens(), scorer, legal);
+    ContrastiveTriggerScorer scorer(*model_, mem_->placement, texts,
+                                    scoring(signals, model_->encode_texts(batch)),
+                                    mem_->encode_rows);
+    const BeamResult result = mem_->beam(triggers, candidates.tokens(), scorer, constraint);
     for (std::size_t g = 0; g < groups.groups.size(); ++g) {
       std::ranges::copy(trigger_of(triggers, g), state_->triggers[groups.groups[g]].begin());
     }
@@ -143,13 +147,13 @@ class TriggerStage {
                                              token_embeddings().extent(1)};
     const std::size_t width = extents[1] * extents[2];
     std::vector<float> by_row(batch.size() * width);
-    Pull pull(mem_->loss, signals, model_->logit_scale());
-    model_->text_gradient(batch, pull, View<float, 3>(by_row, extents));
+    LossPullback pullback(mem_->loss, signals, model_->logit_scale());
+    model_->text_gradient(batch, pullback, View<float, 3>(by_row, extents));
     std::vector<float> by_group(local.groups() * width);
     PlacedGroups(sequential, local)
         .sum(View<const float, 2>(by_row.data(), {batch.size(), width}),
              View<float, 2>(by_group.data(), {local.groups(), width}));
-    if (!is_finite(pull.value()) || !all_finite(std::span<const float>(by_group))) {
+    if (!is_finite(pullback.value()) || !all_finite(std::span<const float>(by_group))) {
       by_group.clear();
     }
     return by_group;
@@ -159,9 +163,9 @@ class TriggerStage {
   [[nodiscard]] auto scoring(const Signals& signals, const Texts& texts) {
     using Loss = std::remove_cvref_t<decltype(mem_->loss)>;
     if constexpr (std::same_as<Loss, InfoNce>) {
-      return CandidateScoring(signals, texts, model_->logit_scale(), mem_->execution);
+      return InfoNceScorer(signals, texts, model_->logit_scale(), mem_->execution);
     } else {
-      return FullLossScoring<Loss>(mem_->loss, signals, texts, model_->logit_scale());
+      return FullLossScorer<Loss>(mem_->loss, signals, texts, model_->logit_scale());
     }
   }
 

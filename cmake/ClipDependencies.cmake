@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# What examples/pairs, examples/clip and examples/tool need beside the library.
+include(${CMAKE_CURRENT_LIST_DIR}/LibTorch.cmake)
+
+# Finds all of it, and sets `missing` to the names of what was not found. A macro, since the imported
+# targets belong to the caller's folder.
+macro(unlearn_find_clip_dependencies missing)
+  unlearn_find_torch()
+  find_package(nlohmann_json 3.11 QUIET)
+  find_package(CLI11 2.1 QUIET)
+  find_package(ICU QUIET COMPONENTS i18n uc)
+  find_package(ZLIB QUIET)
+  find_package(JPEG QUIET)
+  find_package(PNG QUIET)
+  find_package(OpenSSL QUIET)
+  find_package(PkgConfig QUIET)
+  set(${missing} "")
+  foreach(package IN ITEMS Torch nlohmann_json CLI11 ICU ZLIB JPEG PNG OpenSSL PkgConfig)
+    if(NOT ${package}_FOUND)
+      list(APPEND ${missing} ${package})
+    endif()
+  endforeach()
+  if(PkgConfig_FOUND)
+    foreach(module IN ITEMS libwebp libwebpdemux libexif gumbo)
+      pkg_check_modules(${module} QUIET IMPORTED_TARGET ${module})
+      if(NOT ${module}_FOUND)
+        list(APPEND ${missing} ${module})
+      endif()
+    endforeach()
+    # Without jemalloc the programs take more memory, the longer they run the more.
+    pkg_check_modules(jemalloc QUIET IMPORTED_TARGET jemalloc)
+    if(NOT jemalloc_FOUND)
+      message(STATUS "unlearn: jemalloc not found, the programs use the C library's allocator")
+    endif()
+  endif()
+  find_package(OpenMP QUIET COMPONENTS CXX)
+endmacro()

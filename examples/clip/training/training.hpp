@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "clip/encoder/clip_encoder.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/mem/configurations.hpp"
+#include "unlearn/mem/events.hpp"
+#include "unlearn/mem/fresh_state.hpp"
+#include "unlearn/mem/multi_step_minimizer.hpp"
+#include "unlearn/metrics/retrieval.hpp"
+#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/trigger/token_sequences.hpp"
+
+namespace unlearn::clip {
+
+/// Noise that is zero everywhere and takes no memory: what a run has that only trains.
+/// It is a JournaledNoiseStore of which nothing is ever pending.
+class ZeroNoiseStore {
+ public:
+  using value_type = std::int8_t;  ///< as on the pixel lattice
+
+  ZeroNoiseStore(std::size_t groups, std::size_t elements) : groups_(groups), elements_(elements) {}
+  [[nodiscard]] std::size_t groups() const { return groups_; }
+  [[nodiscard]] std::size_t elements() const { return elements_; }
+
+  /// Zeros.
+  void load(std::span<const Index> groups, View<std::int8_t, 2> out) const {
+    unlearn::require_noise_rows(*this, groups, out);
+    std::ranges::fill(out.flat(), std::int8_t{0});
+  }
+  /// @throws InvalidArgument always: there is nowhere to put it
+  void store(std::span<const Index> groups, View<const std::int8_t, 2> /*noise*/) {
+    unlearn::require(groups.empty(), "noises stored in a run that only trains", 0, groups.size());
+  }
+
+  void hold() {}
+  [[nodiscard]] std::size_t pending_bytes() const { return 0; }
+  [[nodiscard]] std::uint64_t write_journal(const std::string& /*path*/) const { return 0; }
+  [[nodiscard]] std::uint64_t read_journal(const std::string& /*path*/) { return 0; }
+  void discard_pending() {}
+  void flush() {}
+
+ private:
+  std::size_t groups_;
+  std::size_t elements_;
+};
+
+static_assert(JournaledNoiseStore<ZeroNoiseStore>);
+
+/// How a model is trained on pairs.
+struct TrainingPlan {
+  std::size_t epochs = 32;
+  std::size_t batch_size = 128;
+  double learning_rate = 5e-4;  ///< the highest, of a cosine schedule
+
+  /// Optimiser steps of one epoch over so many rows; what does not fill a batch is dropped.
+  /// @throws InvalidArgument for a batch size of 0
+  [[nodiscard]] std::size_t steps_per_epoch(std::size_t rows) const {
+    unlearn::require(batch_size > 0, "batch size", "at least 1", batch_size);
+    return std::max<std::size_t>(rows / std::min(batch_size, std::max<std::size_t>(rows, 1)), 1);
+  }
+  /// The schedule for so many rows.
+  [[nodiscard]] LearningRate schedule(std::size_t rows) const {
+    return cosine_schedule(learning_rate, epochs * steps_per_epoch(rows));
+  }
+  /// The run: a round is an epoch, and nothing but the surrogate's level runs.
+  [[nodiscard]] MultiStepMinimizer<> minimizer(std::size_t rows) const {
+    MultiStepMinimizer<> run = training(steps_per_epoch(rows));
+    run.rounds = static_cast<std::uint32_t>(epochs);
+    run.batch_size = batch_size;
+    return run;
+  }
+};
+
+/// The state of a training that has not begun.
+template <PairSource Pairs>
+[[nodiscard]] RunState<ZeroNoiseStore> training_state(Pairs& pairs) {
+  Scope scope = Scope::of(pairs);
+  ZeroNoiseStore noise(scope.noise.groups(), pairs.elements());
+  TriggerTable triggers(scope.triggers.groups(), std::span<const Token>());
+  return {.noise = noise, .triggers = std::move(triggers), .scope = std::move(scope)};
+}
+
+/// Retrieval of clean pairs whose rows stand signal by signal, each signal with as many captions.
+/// @param rows_per_call images, and texts, that are loaded at once
+/// @throws InvalidArgument when the signals have different numbers of rows, or not in order
+template <class Model, PairSource Pairs>
+[[nodiscard]] Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k = 10,
+                                 std::size_t rows_per_call = 256);
+
+/// One line of a training's log.
+struct EpochRecord {
+  std::uint32_t epoch = 0;  ///< counted from 1
+  double loss = 0;          ///< the mean over its steps, each before the step
+  double rate = 0;          ///< the learning rate after it
+  Retrieval retrieval{};    ///< on the evaluation pairs
+};
+
+/// An observer that evaluates after each epoch and keeps a CSV file of it:
+/// `epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr`.
+///
+/// The file is replaced as a whole after each epoch. A resumed run goes on with the lines of the
+/// epochs that it has behind it, and drops later ones.
+template <class Model, PairSource Pairs>
+class EpochLog {
+ public:
+  /// @param path  of the CSV file
+  /// @param model evaluated, and asked for its learning rate
+  /// @param pairs evaluated on; both must outlive the log
+  EpochLog(std::string path, Model& model, Pairs& pairs)
+      : path_(std::move(path)), model_(&model), pairs_(&pairs) {}
+
+  /// @throws FileError when a resumed run's file cannot be read or is no log of its epochs
+  void operator()(const RunBegin& event);
+  /// @throws FileError when the file cannot be written
+  void operator()(const RoundEnd& event);
+
+  /// The retrieval after the last epoch that it was told of; none before.
+  [[nodiscard]] const std::optional<Retrieval>& last() const { return last_; }
+
+ private:
+  std::string path_;
+  Model* model_;
+  Pairs* pairs_;
+  std::vector<std::string> lines_;
+  std::optional<Retrieval> last_;
+};
+
+/// How EpochLog keeps its file, and what evaluate() repeats.
+namespace epoch_log {
+
+/// The lines of a log's first `epochs` epochs, without the header; none if there is no file.
+[[nodiscard]] std::vector<std::string> read_epoch_lines(const std::string& path,
+                                                        std::size_t epochs);
+/// Replaces the log.
+void write_epoch_lines(const std::string& path, const std::vector<std::string>& lines);
+/// A record as a line.
+[[nodiscard]] std::string epoch_line(const EpochRecord& record);
+
+/// Texts `first` to `first + count` of a source, without triggers.
+template <PairSource Pairs>
+void add_captions(Pairs& pairs, std::size_t first, std::size_t count,
+                  TokenSequences<FrontPlacement>& sequences) {
+  for (std::size_t row = first; row < first + count; ++row) {
+    sequences.add(pairs.caption(static_cast<Index>(row)), {});
+  }
+}
+
+}  // namespace epoch_log
+
+template <class Model, PairSource Pairs>
+Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_per_call) {
+  using Sample = typename Pairs::sample_type;
+  unlearn::require(rows_per_call > 0, "rows_per_call", "at least 1", rows_per_call);
+  const std::size_t signals = pairs.signals();
+  const std::size_t captions = pairs.rows() / std::max<std::size_t>(signals, 1);
+  unlearn::require_size("rows of pairs to evaluate, with equally many captions a signal",
+                        signals * captions, pairs.rows());
+  for (std::size_t row = 0; row < pairs.rows(); ++row) {
+    unlearn::require_size("signal of row " + std::to_string(row), row / captions,
+                          pairs.signal_of(static_cast<Index>(row)));
+  }
+
+  Matrix images;
+  std::vector<Sample> pixels;
+  std::vector<Index> batch;
+  for (std::size_t first = 0; first < signals; first += rows_per_call) {
+    batch.resize(std::min(rows_per_call, signals - first));
+    std::iota(batch.begin(), batch.end(), static_cast<Index>(first));
+    pixels.resize(batch.size() * pairs.elements());
+    const View<Sample, 2> view(pixels, {batch.size(), pairs.elements()});
+    pairs.load_signals(batch, view);
+    const Matrix rows =
+        model.encode_signals(SignalBatch<Sample, noise_of_t<Pairs>>{.clean = view, .noise = {}});
+    images.conservativeResize(images.rows() + rows.rows(), rows.cols());
+    images.bottomRows(rows.rows()) = rows;
+  }
+
+  Matrix texts;
+  TokenSequences<FrontPlacement> sequences({}, 0);
+  for (std::size_t first = 0; first < pairs.rows(); first += rows_per_call) {
+    sequences.clear();
+    epoch_log::add_captions(pairs, first, std::min(rows_per_call, pairs.rows() - first), sequences);
+    const Matrix rows = model.encode_texts(sequences.batch());
+    texts.conservativeResize(texts.rows() + rows.rows(), rows.cols());
+    texts.bottomRows(rows.rows()) = rows;
+  }
+  return retrieval(images, texts, {.captions_per_signal = captions, .k = k});
+}
+
+template <class Model, PairSource Pairs>
+void EpochLog<Model, Pairs>::operator()(const RunBegin& event) {
+  lines_ = epoch_log::read_epoch_lines(path_, event.first_round);
+}
+
+template <class Model, PairSource Pairs>
+void EpochLog<Model, Pairs>::operator()(const RoundEnd& event) {
+  last_ = evaluate(*model_, *pairs_);
+  lines_.push_back(epoch_log::epoch_line({.epoch = event.losses.round + 1,
+                                          .loss = event.losses.surrogate,
+                                          .rate = model_->optimizer().rate(),
+                                          .retrieval = *last_}));
+  epoch_log::write_epoch_lines(path_, lines_);
+}
+
+}  // namespace unlearn::clip

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tool/commands/model_options.hpp"
+
+#include <ATen/Context.h>
+
+#include "clip/kernels/instruction_sets.hpp"
+#include "clip/model/config.hpp"
+#include "clip/model/weights.hpp"
+#include "unlearn/core/error.hpp"
+
+namespace unlearn::tool {
+clip::Clip make_model(const ModelRequest& request) {
+  if (!request.weights.empty()) {
+    clip::Clip model = clip::load_clip(request.weights);
+    require_size("vocabulary of '" + request.weights + "', against --vocab", request.vocabulary,
+                 static_cast<std::size_t>(model->config().vocab_size));
+    return model;
+  }
+  clip::ClipConfig config = clip::named_config(request.name);
+  if (request.size > 0) config = clip::at_resolution(config, request.size);
+  config.vocab_size = static_cast<std::int64_t>(request.vocabulary);
+  return clip::Clip(config, request.seed);
+}
+
+void require_device(const std::string& device) {
+  require(device == "cpu" || at::hasCUDA(), "device of a LibTorch without CUDA", "cpu", device);
+  if (device == "cpu") return;
+  // Single precision is what it says, and cuDNN's sums have one order.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
+}
+
+clip::Precision parse_precision(const std::string& precision, const std::string& device) {
+  if (precision == "bfloat16") return clip::Precision::bfloat16;
+  if (precision == "single") return clip::Precision::single;
+  return device == "cuda" || clip::multiplies_bfloat16() ? clip::Precision::bfloat16
+                                                         : clip::Precision::single;
+}
+
+}  // namespace unlearn::tool

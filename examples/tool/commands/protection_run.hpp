@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <random>
+
+#include "clip/encoder/clip_encoder.hpp"
+#include "clip/training/timed_model.hpp"
+#include "pairs/images/image_pairs.hpp"
+#include "tool/commands/stop_signals.hpp"
+#include "tool/commands/surrogate_reset.hpp"
+#include "unlearn/checkpoint/checkpoint.hpp"
+#include "unlearn/mem/multi_step_minimizer.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/mapped_noise_store.hpp"
+#include "unlearn/observers/progress_bar.hpp"
+
+namespace unlearn::tool {
+
+/// All that a protection works on, and who is told of it.
+struct ProtectionRun {
+  clip::TimedModel<clip::ClipEncoder>& model;
+  pairs::ImagePairs& pairs;
+  RunState<MappedNoiseStore<>>& state;
+  std::mt19937_64& rng;
+  const SurrogateReset& reset;
+  ProgressBar<>& bar;
+  Checkpoint<>& checkpoint;
+  const StopSignals& signals;
+};
+
+/// mem.minimize() by a policy of unlearn::cuda's, with images and noise in the memory of
+/// PyTorch's current GPU; where they do not fit, batch by batch. The model's signals must be on the
+/// device.
+///
+/// Only in builds with UNLEARN_CUDA and a LibTorch that has CUDA.
+RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& run);
+
+}  // namespace unlearn::tool

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <istream>
+#include <locale>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/checkpoint/detail/contents.hpp"
+#include "unlearn/checkpoint/detail/directory.hpp"
+#include "unlearn/checkpoint/detail/manifest.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/io/atomic_file.hpp"
+#include "unlearn/io/checksum.hpp"
+#include "unlearn/io/file.hpp"
+#include "unlearn/io/file_mapping.hpp"
+#include "unlearn/io/npy.hpp"
+#include "unlearn/mem/events.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/trigger/trigger_table.hpp"
+
+namespace unlearn {
+
+/// A random generator that can be kept in a file.
+///
+/// Requirements: (1) it can be copied; (2) it is Checkpointable, or `out << g` and `in >> g` do
+/// what `save` and `load` would, as with the standard's engines.
+template <class G>
+concept SavableGenerator =
+    std::copyable<G> &&
+    (Checkpointable<G> || requires(G& generator, std::ostream& out, std::istream& in) {
+      out << generator;
+      in >> generator;
+    });
+
+/// When a checkpoint is written.
+struct CheckpointOptions {
+  /// Time between two checkpoints; 0 writes one at every safe point.
+  std::chrono::duration<double> every = std::chrono::seconds(30);
+  /// A checkpoint is written earlier when a JournaledNoiseStore has more than this pending; what a
+  /// HostBackedNoiseStore has not brought home counts, too, as it becomes pending there.
+  std::size_t pending_limit_bytes = std::size_t{32} << 20U;
+};
+
+/// An observer that keeps a run's state, generator and model in a directory. A run that is killed
+/// at any moment goes on from there; with a deterministic model, to the same bytes as one that was
+/// never interrupted.
+///
+///     auto checkpoint = unlearn::checkpoint_to("run");
+///     checkpoint.restore(state, rng, model);
+///     mem.minimize(model, pairs, state, rng, checkpoint);
+///
+/// In the directory are
+///  - `state`: progress, generator and which other files belong to them; text. Renaming a new one
+///    into its place is what makes a checkpoint count; until then, the one before stands untouched.
+///  - `state-<n>.model`: what the model's `save` wrote; a new one only after optimiser steps.
+///  - `state-<n>.triggers.npy`, and for you a copy that is named `triggers.npy`: [groups, length]
+///    int32.
+///  - `state-<n>.journal`: noise on its way to a MappedNoiseStore's file; or `state-<n>.noise.npy`:
+///  all
+///    of the noise, [groups, elements], if the store has no file of its own.
+///
+/// All names `state` and `state-<number>...` there belong to the checkpoint. A model that is not
+/// Checkpointable needs nothing, as long as it is not trained.
+/// @tparam Clock a steady clock
+template <class Clock = std::chrono::steady_clock>
+class Checkpoint {
+ public:
+  /// Nothing is read, written or locked before restore() or the run.
+  Checkpoint(std::string directory, const CheckpointOptions& options)
+      : directory_(std::move(directory)), options_(options), last_write_(Clock::now()) {}
+
+  /// Puts state, generator and model where they stood when the last checkpoint was taken.
+  ///
+  /// @param state made as for a new run: same noise store, same shape of the triggers, same scope
+  /// @param rng   the run's generator
+  /// @param model of the same type and size as the one that was saved
+  /// @returns whether there was a checkpoint; if not, all three stay as they are
+  /// @throws FileError when a file of the checkpoint is missing, damaged, of another version or of
+  ///         another run, or when another run is using the directory. State and generator are then
+  ///         as before, and so is the model, unless it was its own `load` that failed.
+  template <class State, class Rng, class Model>
+    requires SavableGenerator<Rng>
+  bool restore(State& state, Rng& rng, Model& model);
+
+  /// @throws FileError when the directory cannot be made, another run is using it, or a checkpoint
+  ///         is in it that was not restored and would be overwritten
+  void operator()(const RunBegin& /*event*/) {
+    take_directory();
+    // Another run may come to the same number of optimiser steps with another model.
+    if (!std::exchange(restored_, false)) written_ = {};
+    last_write_ = Clock::now();
+  }
+
+  /// Writes a checkpoint when one is due, and at the end of the run.
+  /// @throws FileError when it cannot be written; the one before stands
+  /// @throws InvalidArgument when the model has been trained but is not Checkpointable
+  template <class State, class Rng, class Model>
+  void operator()(const SafePoint<State, Rng, Model>& safe) {
+    take_directory();
+    if constexpr (detail::is_journaled<decltype(State::noise)>) {
+      detail::host_store(safe.state.noise).hold();
+    }
+    if (!safe.last && !is_due(safe.state.noise)) return;
+    write(safe.state, safe.rng, safe.model);
+    last_write_ = Clock::now();
+  }
+
+ private:
+  static constexpr std::string_view model_kind = "model";
+  static constexpr std::string_view triggers_kind = "triggers.npy";
+  static constexpr std::string_view journal_kind = "journal";
+  static constexpr std::string_view noise_kind = "noise.npy";
+
+  void take_directory() {
+    if (ours_) return;
+    directory_.lock();
+    if (directory_.has_state()) {
+      throw FileError(expectation("checkpoint directory '" + directory_.path() + "'",
+                                  "one without a checkpoint, or restore() before the run",
+                                  "a checkpoint that would be overwritten"));
+    }
+    ours_ = true;
+  }
+
+  template <class Noise>
+  [[nodiscard]] bool is_due([[maybe_unused]] const Noise& noise) const {
+    if (Clock::now() - last_write_ >= options_.every) return true;
+    if constexpr (detail::is_journaled<Noise>) {
+      std::size_t pending = detail::host_store(noise).pending_bytes();
+      if constexpr (HostBackedNoiseStore<Noise>) pending += noise.dirty_bytes();
+      return pending > options_.pending_limit_bytes;
+    } else {
+      return false;
+    }
+  }
+
+  template <class State, class Rng, class Model>
+  void write(State& state, const Rng& rng, Model& model);
+
+  /// The model's part; a new file only if it took optimiser steps since the last one.
+  template <class Model>
+  detail::CheckpointPart write_model(Model& model, std::uint64_t train_steps) const;
+
+  /// The part with the pieces that `emit(put)` hands to `put`; a new file only if they changed.
+  template <class Emit>
+  detail::CheckpointPart write_part(std::string_view kind, const detail::CheckpointPart& last,
+                                    const Emit& emit) const;
+
+  template <class Model>
+  void load_model(Model& model, const detail::CheckpointPart& part) const;
+
+  /// Takes the journal for the noise that is pending.
+  template <class Noise>
+  void read_journal(Noise& noise, const detail::CheckpointManifest& saved) const;
+
+  template <class Noise>
+  void remove_other_parts() const;
+
+  detail::CheckpointDirectory directory_;
+  CheckpointOptions options_;
+  typename Clock::time_point last_write_;
+  bool ours_ = false;      ///< the directory is locked, and has no state but that of this run
+  bool restored_ = false;  ///< and no run has begun since
+  std::uint64_t generation_ = 0;          ///< of the last attempt to write
+  detail::CheckpointManifest written_{};  ///< what the last complete checkpoint says
+  std::uint64_t exported_ = 0;            ///< generation of the triggers in triggers.npy
+};
+
+/// Keeps the run in `directory`, which is made when need be; see Checkpoint.
+[[nodiscard]] inline Checkpoint<> checkpoint_to(std::string directory,
+                                                const CheckpointOptions& options = {}) {
+  return {std::move(directory), options};
+}
+
+template <class Clock>
+template <class State, class Rng, class Model>
+void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
+  static_assert(SavableGenerator<Rng>,
+                "the generator is no unlearn::SavableGenerator: a checkpoint needs a copyable one "
+                "with operator<< and operator>>, as standard engines have, or with save and load");
+  detail::write_back(state.noise);
+  auto& noise = detail::host_store(state.noise);
+  using Noise = std::remove_reference_t<decltype(noise)>;
+  ++generation_;
+  detail::CheckpointManifest next{.generation = generation_,
+                                  .shape = detail::shape_of(state),
+                                  .progress = state.progress,
+                                  .generator = detail::generator_text(rng)};
+  next.model = write_model(model, state.progress.train_steps);
+  const auto put_triggers = [&](const auto& put) {
+    put_npy(std::as_const(state.triggers).view(), put);
+  };
+  next.triggers = write_part(triggers_kind, written_.triggers, put_triggers);
+  if constexpr (JournaledNoiseStore<Noise>) {
+    next.noise = written_.noise;
+    if (noise.pending_bytes() > 0) {
+      const std::string path = directory_.part_path(journal_kind, generation_);
+      next.noise = {.generation = generation_, .checksum = noise.write_journal(path)};
+    }
+    next.noise_probe = detail::probe_of(noise);
+  } else {
+    next.noise = write_part(noise_kind, written_.noise,
+                            [&](const auto& put) { detail::put_noise_npy(noise, put); });
+  }
+
+  directory_.write_state(next);  // From here on, the new checkpoint counts.
+  if constexpr (JournaledNoiseStore<Noise>) noise.flush();
+  written_ = std::move(next);
+  remove_other_parts<Noise>();
+  if (exported_ != written_.triggers.generation) {
+    AtomicFile file(directory_.path() + "/triggers.npy");
+    put_triggers([&](std::span<const std::byte> bytes) { file.write(bytes); });
+    file.commit();
+    exported_ = written_.triggers.generation;
+  }
+}
+
+template <class Clock>
+template <class Model>
+detail::CheckpointPart Checkpoint<Clock>::write_model(Model& model,
+                                                      std::uint64_t train_steps) const {
+  if constexpr (Checkpointable<Model>) {
+    if (written_.model.generation > 0 && written_.progress.train_steps == train_steps) {
+      return written_.model;
+    }
+    const std::string path = directory_.part_path(model_kind, generation_);
+    AtomicFile file(path);
+    std::ostream out(&file);
+    out.imbue(std::locale::classic());
+    out.exceptions(std::ios::badbit);
+    model.save(out);
+    require_in_file(!out.fail(), path, "model", "its save to succeed", "a failed stream");
+    const std::uint64_t checksum = file.checksum();
+    file.commit();
+    return {.generation = generation_, .checksum = checksum};
+  } else {
+    require(train_steps == 0, "optimiser steps of a model without save and load", 0, train_steps);
+    return {};
+  }
+}
+
+template <class Clock>
+template <class Emit>
+detail::CheckpointPart Checkpoint<Clock>::write_part(std::string_view kind,
+                                                     const detail::CheckpointPart& last,
+                                                     const Emit& emit) const {
+  Checksum checksum;
+  emit([&](std::span<const std::byte> bytes) { checksum.update(bytes); });
+  if (last.generation > 0 && last.checksum == checksum.value()) return last;
+  AtomicFile file(directory_.part_path(kind, generation_));
+  emit([&](std::span<const std::byte> bytes) { file.write(bytes); });
+  file.commit();
+  return {.generation = generation_, .checksum = checksum.value()};
+}
+
+template <class Clock>
+template <class Noise>
+void Checkpoint<Clock>::remove_other_parts() const {
+  const auto name = [](std::string_view kind, const detail::CheckpointPart& part) {
+    return detail::CheckpointDirectory::part_name(kind, part.generation);
+  };
+  const std::array kept{
+      name(model_kind, written_.model), name(triggers_kind, written_.triggers),
+      name(JournaledNoiseStore<Noise> ? journal_kind : noise_kind, written_.noise)};
+  directory_.remove_parts_except(kept);
+}
+
+template <class Clock>
+template <class State, class Rng, class Model>
+  requires SavableGenerator<Rng>
+bool Checkpoint<Clock>::restore(State& state, Rng& rng, Model& model) {
+  auto& noise = detail::host_store(state.noise);
+  using Noise = std::remove_reference_t<decltype(noise)>;
+  if constexpr (JournaledNoiseStore<Noise>) noise.hold();
+  if (!directory_.has_state()) return false;
+  directory_.lock();
+
+  detail::CheckpointManifest saved = directory_.read_state();
+  const std::string path = directory_.state_path();
+  require_same_shape(path, detail::shape_of(state), saved.shape);
+  require_in_file((saved.model.generation > 0) == Checkpointable<Model>, path, "model",
+                  Checkpointable<Model> ? "a saved one" : "none, as this one has no load",
+                  Checkpointable<Model> ? "none" : "a saved one");
+  Rng restored_rng = detail::read_generator(path, rng, saved.generator);
+  const auto triggers = directory_.template open_npy<Token>(
+      triggers_kind, saved.triggers, {state.triggers.groups(), state.triggers.length()});
+
+  if constexpr (JournaledNoiseStore<Noise>) {
+    try {
+      read_journal(noise, saved);
+      load_model(model, saved.model);
+    } catch (...) {
+      noise.discard_pending();
+      throw;
+    }
+    noise.flush();
+  } else {
+    const auto rows = directory_.template open_npy<typename Noise::value_type>(
+        noise_kind, saved.noise, {noise.groups(), noise.elements()});
+    load_model(model, saved.model);
+    for (Index group = 0; group < noise.groups(); ++group) {
+      noise.store(std::span(&group, 1), rows.view.slice(group, 1));
+    }
+  }
+  if constexpr (HostBackedNoiseStore<decltype(State::noise)>) state.noise.reload();
+  std::ranges::copy(triggers.view.flat(), state.triggers.view().flat().begin());
+  state.progress = saved.progress;
+  rng = std::move(restored_rng);
+
+  generation_ = saved.generation;
+  written_ = std::move(saved);
+  ours_ = restored_ = true;
+  remove_other_parts<Noise>();
+  return true;
+}
+
+template <class Clock>
+template <class Model>
+void Checkpoint<Clock>::load_model(Model& model, const detail::CheckpointPart& part) const {
+  if constexpr (Checkpointable<Model>) {
+    const FileMapping file = directory_.open_part(model_kind, part);
+    MappedInput buffer(file);
+    std::istream in(&buffer);
+    in.imbue(std::locale::classic());
+    model.load(in);
+    require_in_file(!in.fail(), file.path(), "model", "its load to succeed", "a failed stream");
+  }
+}
+
+template <class Clock>
+template <class Noise>
+void Checkpoint<Clock>::read_journal(Noise& noise, const detail::CheckpointManifest& saved) const {
+  if (saved.noise.generation > 0) {
+    const std::string path = directory_.part_path(journal_kind, saved.noise.generation);
+    const std::uint64_t checksum = noise.read_journal(path);
+    require_in_file(checksum == saved.noise.checksum, path, "checksum",
+                    hex_text(saved.noise.checksum), hex_text(checksum));
+  } else {
+    noise.discard_pending();
+  }
+  const std::uint64_t probe = detail::probe_of(noise);
+  require_in_file(probe == saved.noise_probe, directory_.state_path(),
+                  "checksum of some of the noise", hex_text(saved.noise_probe),
+                  hex_text(probe) + ", so the noise is another run's");
+}
+
+}  // namespace unlearn

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <istream>
+#include <locale>
+#include <numeric>
+#include <ostream>
+#include <span>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "unlearn/checkpoint/detail/manifest.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/io/checksum.hpp"
+#include "unlearn/io/file.hpp"
+#include "unlearn/io/npy.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/noise/noise_store.hpp"
+
+namespace unlearn::detail {
+
+[[nodiscard]] inline std::uint64_t scope_checksum(const GroupMap& scope) {
+  std::vector<Index> groups(scope.rows());
+  for (std::size_t row = 0; row < groups.size(); ++row) groups[row] = scope.of(row);
+  return checksum_of(std::as_bytes(std::span(groups)));
+}
+
+template <class Store>
+[[nodiscard]] RunShape shape_of(const RunState<Store>& state) {
+  return {.noise_dtype = std::string(npy_dtype<typename Store::value_type>),
+          .noise_storage = is_journaled<Store> ? "journal" : "whole",
+          .noise_groups = state.noise.groups(),
+          .noise_elements = state.noise.elements(),
+          .trigger_groups = state.triggers.groups(),
+          .trigger_length = state.triggers.length(),
+          .rows = state.scope.triggers.rows(),
+          .noise_scope = scope_checksum(state.scope.noise),
+          .trigger_scope = scope_checksum(state.scope.triggers)};
+}
+
+/// @throws FileError unless a run of shape `run` can go on from a state of shape `saved`
+inline void require_same_shape(const std::string& path, const RunShape& run,
+                               const RunShape& saved) {
+  const auto same = [&](std::string_view what, const auto& expected, const auto& got) {
+    require_in_file(got == expected, path, what, expected, got);
+  };
+  same("dtype of the noise", run.noise_dtype, saved.noise_dtype);
+  same("storage of the noise", run.noise_storage, saved.noise_storage);
+  same("noise groups", run.noise_groups, saved.noise_groups);
+  same("elements of a noise", run.noise_elements, saved.noise_elements);
+  same("trigger groups", run.trigger_groups, saved.trigger_groups);
+  same("length of a trigger", run.trigger_length, saved.trigger_length);
+  same("rows", run.rows, saved.rows);
+  same("checksum of the noise scope", hex_text(run.noise_scope), hex_text(saved.noise_scope));
+  same("checksum of the trigger scope", hex_text(run.trigger_scope), hex_text(saved.trigger_scope));
+}
+
+/// The generator as it writes itself. Standard engines do so through a stream, whose locale must
+/// not group their digits.
+template <class Rng>
+[[nodiscard]] std::string generator_text(const Rng& rng) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  if constexpr (requires { rng.save(out); }) {
+    rng.save(out);
+  } else {
+    out << rng;
+  }
+  return std::move(out).str();
+}
+
+/// @param like a generator of the type to read
+/// @throws FileError when `text` is not what one of this type wrote, and nothing more
+template <class Rng>
+[[nodiscard]] Rng read_generator(const std::string& path, const Rng& like,
+                                 const std::string& text) {
+  Rng rng = like;
+  std::istringstream in(text);
+  in.imbue(std::locale::classic());
+  if constexpr (requires { rng.load(in); }) {
+    rng.load(in);
+  } else {
+    in >> rng;
+  }
+  const bool whole = !in.fail() && in.peek() == std::istream::traits_type::eof();
+  require_in_file(whole, path, "generator", "the state of this run's type of generator",
+                  number_text(text.size()) + " bytes of another one");
+  return rng;
+}
+
+/// Calls put(bytes) for the noise of one group at a time.
+template <NoiseStore Store, class Put>
+void put_noise(const Store& noise, std::span<const Index> groups, const Put& put) {
+  using N = typename Store::value_type;
+  std::vector<N> row(noise.elements());
+  for (const Index group : groups) {
+    noise.load(std::span(&group, 1), View<N, 2>(row, {1, row.size()}));
+    put(std::as_bytes(std::span(row)));
+  }
+}
+
+/// Calls put(bytes) for consecutive pieces of the .npy file of a store's noise.
+template <NoiseStore Store, class Put>
+void put_noise_npy(const Store& noise, const Put& put) {
+  using N = typename Store::value_type;
+  const std::string header = npy_header<N>(noise.groups(), noise.elements());
+  put(std::as_bytes(std::span(header)));
+  std::vector<Index> all(noise.groups());
+  std::iota(all.begin(), all.end(), Index{0});
+  put_noise(noise, all, put);
+}
+
+/// A checksum of the noise of a few groups, to tell a store from another of the same shape.
+template <NoiseStore Store>
+[[nodiscard]] std::uint64_t probe_of(const Store& noise) {
+  std::vector<Index> some(std::min<std::size_t>(noise.groups(), 64));
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    some[i] = static_cast<Index>(i * noise.groups() / some.size());
+  }
+  Checksum checksum;
+  put_noise(noise, some, [&](std::span<const std::byte> bytes) { checksum.update(bytes); });
+  return checksum.value();
+}
+
+}  // namespace unlearn::detail

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "unlearn/io/checksum.hpp"
+#include "unlearn/io/file.hpp"
+#include "unlearn/io/number_text.hpp"
+#include "unlearn/mem/run_state.hpp"
+
+namespace unlearn::detail {
+
+/// What a checkpoint's state must have in common with the run that goes on from it.
+struct RunShape {
+  std::string noise_dtype{};    ///< as NumPy names it
+  std::string noise_storage{};  ///< "journal" for a JournaledNoiseStore, else "whole"
+  std::uint64_t noise_groups = 0;
+  std::uint64_t noise_elements = 0;
+  std::uint64_t trigger_groups = 0;
+  std::uint64_t trigger_length = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t noise_scope = 0;    ///< checksum of each row's noise group
+  std::uint64_t trigger_scope = 0;  ///< checksum of each row's trigger group
+};
+
+/// A file that stands beside the state and is named for the checkpoint that first wrote it.
+struct CheckpointPart {
+  std::uint64_t generation = 0;  ///< 0: there is no such file
+  std::uint64_t checksum = 0;
+};
+
+/// All that a checkpoint's `state` file says.
+///
+/// The file is text: a line for each entry below, the entry's name and its numbers; the lines of
+/// the trace; the generator, as many bytes as its line says; and a checksum of all that. Numbers
+/// are read back to the last bit.
+struct CheckpointManifest {
+  std::uint64_t generation = 0;
+  RunShape shape{};
+  RunProgress progress{};
+  CheckpointPart model{};
+  CheckpointPart triggers{};
+  CheckpointPart noise{};         ///< a journal, or all of the noise
+  std::uint64_t noise_probe = 0;  ///< checksum of a few rows of a journaled noise; else 0
+  std::string generator{};        ///< the random generator, as it writes itself
+};
+
+// What is written and what is read is said once. The structured bindings are there to fail when a
+// member is added: what is not saved cannot be resumed.
+
+template <class Archive, class Losses>
+void describe(Archive& archive, std::string_view name, Losses& losses) {
+  auto& [round, surrogate, trigger, noise] = losses;
+  archive(name, round, surrogate, trigger, noise);
+}
+
+template <class Archive, class Manifest>
+void describe(Archive& archive, Manifest& manifest) {
+  auto& [generation, shape, progress, model, triggers, noise, noise_probe, generator] = manifest;
+  auto& [dtype, storage, groups, elements, trigger_groups, trigger_length, rows, noise_scope,
+         trigger_scope] = shape;
+  auto& [round, stage, batch, order_seed, loss_sum, epoch_seed, epoch_row, train_steps, current,
+         trace] = progress;
+  archive("generation", generation);
+  archive("noise_shape", dtype, storage, groups, elements);
+  archive("trigger_shape", trigger_groups, trigger_length);
+  archive("scope", rows, noise_scope, trigger_scope);
+  archive("round", round);
+  archive("stage", stage);
+  archive("batch", batch);
+  archive("order_seed", order_seed);
+  archive("loss_sum", loss_sum);
+  archive("epoch_seed", epoch_seed);
+  archive("epoch_row", epoch_row);
+  archive("train_steps", train_steps);
+  describe(archive, "current", current);
+  archive.lines("trace", trace);
+  archive("model", model.generation, model.checksum);
+  archive("triggers", triggers.generation, triggers.checksum);
+  archive("noise", noise.generation, noise.checksum);
+  archive("noise_probe", noise_probe);
+  archive.bytes("generator", generator);
+}
+
+/// Writes entries as lines.
+class ManifestWriter {
+ public:
+  template <class... Values>
+  void operator()(std::string_view name, const Values&... values) {
+    text_ += name;
+    ((text_ += ' ', text_ += word(values)), ...);
+    text_ += '\n';
+  }
+
+  void lines(std::string_view name, const std::vector<RoundLosses>& trace) {
+    (*this)(name, trace.size());
+    for (const RoundLosses& losses : trace) describe(*this, "losses", losses);
+  }
+
+  void bytes(std::string_view name, const std::string& bytes) {
+    (*this)(name, bytes.size());
+    text_ += bytes;
+    text_ += '\n';
+  }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  static std::string_view word(const std::string& text) { return text; }
+  static std::string_view word(Stage stage) { return to_string(stage); }
+  template <class Number>
+  static std::string word(Number number) {
+    return number_text(number);
+  }
+
+  std::string text_;
+};
+
+/// Reads the lines that ManifestWriter wrote, in the same order.
+class ManifestReader {
+ public:
+  ManifestReader(std::string_view text, const std::string& path) : rest_(text), path_(path) {}
+
+  /// @throws FileError when the next line has another name, or is not made of such values
+  template <class... Values>
+  void operator()(std::string_view name, Values&... values) {
+    std::string_view line = take_line();
+    const std::string_view whole = line;
+    const bool well_formed =
+        take_word(line) == name && (parse(take_word(line), values) && ...) && line.empty();
+    require_in_file(well_formed, path_, "line '" + std::string(name) + "'",
+                    number_text(sizeof...(values)) + " value(s)", whole.substr(0, 80));
+  }
+
+  void lines(std::string_view name, std::vector<RoundLosses>& trace) {
+    std::size_t count = 0;
+    (*this)(name, count);
+    // Memory is taken line by line, as far as there are lines.
+    for (std::size_t i = 0; i < count; ++i) describe(*this, "losses", trace.emplace_back());
+  }
+
+  void bytes(std::string_view name, std::string& bytes) {
+    std::size_t count = 0;
+    (*this)(name, count);
+    require_in_file(count < rest_.size(), path_, name,
+                    "as many bytes as its line says, " + number_text(count), rest_.size());
+    bytes = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    require_in_file(take_line().empty(), path_, name, "a new line behind it", "more bytes");
+  }
+
+  void finish() const {
+    require_in_file(rest_.empty(), path_, "end", "nothing more", rest_.substr(0, 80));
+  }
+
+ private:
+  std::string_view take_line() { return take(rest_, '\n'); }
+  static std::string_view take_word(std::string_view& line) { return take(line, ' '); }
+
+  static std::string_view take(std::string_view& from, char delimiter) {
+    const std::size_t end = std::min(from.find(delimiter), from.size());
+    const std::string_view taken = from.substr(0, end);
+    from.remove_prefix(std::min(end + 1, from.size()));
+    return taken;
+  }
+
+  static bool parse(std::string_view word, std::string& text) {
+    text = word;
+    return !text.empty();
+  }
+  static bool parse(std::string_view word, Stage& stage) {
+    for (const Stage known : {Stage::surrogate, Stage::trigger, Stage::noise}) {
+      if (word == to_string(known)) {
+        stage = known;
+        return true;
+      }
+    }
+    return false;
+  }
+  template <class Number>
+  static bool parse(std::string_view word, Number& number) {
+    return parse_number(word, number);
+  }
+
+  std::string_view rest_;
+  const std::string& path_;
+};
+
+inline constexpr std::string_view manifest_title = "unlearn checkpoint 1\n";
+
+/// The last line: the checksum of all lines before it.
+[[nodiscard]] inline std::string manifest_end(std::string_view body) {
+  return "checksum " + hex_text(checksum_of(std::as_bytes(std::span(body))));
+}
+
+[[nodiscard]] inline std::string encode(const CheckpointManifest& manifest) {
+  ManifestWriter writer;
+  describe(writer, manifest);
+  const std::string body = std::string(manifest_title) + writer.text();
+  return body + manifest_end(body) + "\n";
+}
+
+/// @param text the bytes of the file
+/// @param path the file, for messages
+/// @throws FileError unless `text` is what `encode` wrote
+[[nodiscard]] inline CheckpointManifest decode_manifest(std::string_view text,
+                                                        const std::string& path) {
+  const std::string_view first_line = text.substr(0, text.find('\n')).substr(0, 80);
+  require_in_file(text.starts_with(manifest_title), path, "first line",
+                  manifest_title.substr(0, manifest_title.size() - 1), first_line);
+  const std::size_t end_size = manifest_end({}).size() + 1;
+  const std::string_view body = text.substr(0, text.size() - std::min(text.size(), end_size));
+  const std::string_view end = text.substr(body.size());
+  require_in_file(end == manifest_end(body) + "\n", path, "last line", manifest_end(body),
+                  end.substr(0, end.find('\n')));
+
+  ManifestReader reader(body.substr(manifest_title.size()), path);
+  CheckpointManifest manifest;
+  describe(reader, manifest);
+  reader.finish();
+  return manifest;
+}
+
+}  // namespace unlearn::detail

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/log_sum_exp.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/parallel_loop.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/core/unit_rows.hpp"
+
+namespace unlearn {
+
+/// The InfoNCE of a batch after some of its captions were replaced, the signals being fixed.
+///
+/// Let S_ij = exp(s) · âᵢᵀ b̂ⱼ over signals i and captions j, and c_i = exp(s) · âᵢᵀ û the column
+/// that takes the place of column j when caption j gets the embedding u. Then
+///
+///     2B · L(j ← u) = Σ_{i≠j} softplus( log(exp(F_ij) + exp(c_i)) − S_ii )    the other rows
+///                   + softplus( F_jj − c_j )                                  row j
+///                   + softplus( log Σ_{i≠j} exp(c_i) − c_j )                  column j
+///                   + Σ_{k≠j} softplus( log Σ_{i≠k} exp(S_ik) − S_kk )        the other columns
+///
+///     F_ij = log Σ_{k≠i, k≠j} exp(S_ik)
+///
+/// F is formed once for the batch, in O(B²), from log-add-exps over the captions before and those
+/// behind j, and the last line from the sums before and behind j. A candidate then costs its
+/// similarities to the signals, O(B·D), one matrix product for all candidates, and O(B) for the
+/// loss. Nothing is ever subtracted out of a sum, so the loss is as accurate at a logit scale of
+/// 100 and near 0 as anywhere.
+///
+/// Captions that share a trigger change together: `loss_with` is the loss of such a group.
+///
+/// Indices are positions in the batch. Embeddings need not be normalised; one with NaN or infinity
+/// gives the loss NaN, which is never accepted. A value: copies are independent.
+/// Source: the search that follows MEM (Liu et al., ACM MM 2024), Eq. 6. There the r-th candidates
+/// of all captions are substituted at once, and one batch loss decides for all.
+///
+/// @tparam Real what is computed in; a template, so that only who scores compiles it
+template <std::same_as<double> Real>
+class InfoNceScorerIn {
+ public:
+  /// @param signals, texts [B, D] the embeddings of the batch; not kept
+  /// @param logit_scale    exp(s)
+  /// @param policy         no loss depends on it
+  /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
+  InfoNceScorerIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
+                  Parallel policy = {})
+      : policy_(policy), logit_scale_(logit_scale) {
+    require_pairs(signals, texts, "text embeddings");
+    signals_ = UnitRows(signals).rows();
+    set_similarities(similarities_to(texts));
+  }
+
+  /// B, the number of pairs.
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(signals_.rows()); }
+
+  /// The batch's loss as it stands.
+  [[nodiscard]] double loss() const { return loss_; }
+
+  /// losses[m] = the batch's loss if caption replaced[m], and no other, had the embedding m.
+  /// @param replaced   [M]; a caption may have any number of candidates
+  /// @param embeddings [M, D]
+  /// @param losses     [M], written
+  /// @throws InvalidArgument when the shapes disagree or an index is not below size().
+  void score(std::span<const Index> replaced, View<const float, 2> embeddings,
+             std::span<double> losses) const {
+    require_candidates(replaced, embeddings);
+    require_size("losses of candidates", replaced.size(), losses.size());
+    const auto score_blocks = [&](std::size_t begin, std::size_t end) {
+      for (std::size_t first = begin; first < end; first += block) {
+        const std::size_t count = std::min(block, end - first);
+        score_block(replaced.subspan(first, count), embeddings.slice(first, count),
+                    losses.subspan(first, count));
+      }
+    };
+    for_each_piece(policy_, replaced.size(), block, score_blocks);
+  }
+
+  /// The batch's loss if all these captions were replaced at once; O(m·B·D + B²).
+  /// @param replaced   [m], no caption twice
+  /// @param embeddings [m, D]
+  /// @throws InvalidArgument when the shapes disagree, an index is not below size(), or a caption
+  ///         comes twice.
+  [[nodiscard]] double loss_with(std::span<const Index> replaced,
+                                 View<const float, 2> embeddings) const {
+    require_distinct_candidates(replaced, embeddings);
+    return detail::info_nce_of_similarities(with_columns(replaced, similarities_to(embeddings)));
+  }
+
+  /// Replaces all these captions at once: from now on they belong to the batch.
+  /// @throws InvalidArgument as `loss_with` does; nothing is replaced then.
+  void replace(std::span<const Index> replaced, View<const float, 2> embeddings) {
+    require_distinct_candidates(replaced, embeddings);
+    set_similarities(with_columns(replaced, similarities_to(embeddings)));
+  }
+
+ private:
+  // Candidates scored in one go; a constant, so that no loss depends on the number of threads.
+  static constexpr std::size_t block = 64;
+
+  void require_candidates(std::span<const Index> replaced, View<const float, 2> embeddings) const {
+    require_size("rows of candidate embeddings", replaced.size(), embeddings.extent(0));
+    require_size("columns of candidate embeddings", static_cast<std::size_t>(signals_.cols()),
+                 embeddings.extent(1));
+    for (const Index j : replaced) {
+      require(j < size(), "caption to replace", "below the number of pairs", j);
+    }
+  }
+
+  void require_distinct_candidates(std::span<const Index> replaced,
+                                   View<const float, 2> embeddings) const {
+    require_candidates(replaced, embeddings);
+    std::vector<char> seen(size(), 0);
+    for (const Index j : replaced) {
+      const bool again = std::exchange(seen[j], char{1}) != 0;
+      require(!again, "captions to replace", "each at most once", j);
+    }
+  }
+
+  // The columns c of m embeddings, [B, m].
+  [[nodiscard]] Eigen::MatrixX<Real> similarities_to(View<const float, 2> embeddings) const {
+    return detail::similarities_of<Real>(logit_scale_, signals_, UnitRows(embeddings).rows());
+  }
+
+  // S with columns[n] as column replaced[n].
+  [[nodiscard]] Eigen::MatrixX<Real> with_columns(std::span<const Index> replaced,
+                                                  const Eigen::MatrixX<Real>& columns) const {
+    Eigen::MatrixX<Real> similarities = similarities_;
+    for (std::size_t n = 0; n < replaced.size(); ++n) {
+      similarities.col(replaced[n]) = columns.col(static_cast<Eigen::Index>(n));
+    }
+    return similarities;
+  }
+
+  void set_similarities(Eigen::MatrixX<Real> similarities) {
+    similarities_ = std::move(similarities);
+    loss_ = detail::info_nce_of_similarities(similarities_);
+    set_sums_without_one_column();
+  }
+
+  // A sum without column j is made of the sum before j and the sum behind j: taking j out of the
+  // total would cancel.
+  void set_sums_without_one_column() {
+    const Eigen::Index pairs = similarities_.cols();
+    Eigen::MatrixX<Real> others = similarities_;
+    others.diagonal().setConstant(log_zero);
+    const Eigen::ArrayX<Real> losses = softplus(detail::log_odds_against(similarities_));
+
+    other_captions_.resize(pairs, pairs);
+    other_columns_.resize(pairs);
+    Eigen::ArrayX<Real> log_sums = Eigen::ArrayX<Real>::Constant(pairs, log_zero);
+    double sum = 0;
+    for (Eigen::Index j = 0; j < pairs; ++j) {
+      other_captions_.col(j) = log_sums;
+      log_sums = log_add_exp(log_sums, others.col(j).array());
+      other_columns_[j] = sum;
+      sum += losses[j];
+    }
+    log_sums.setConstant(log_zero);
+    sum = 0;
+    for (Eigen::Index j = pairs - 1; j >= 0; --j) {
+      other_captions_.col(j) = log_add_exp(other_captions_.col(j), log_sums);
+      log_sums = log_add_exp(log_sums, others.col(j).array());
+      other_columns_[j] += sum;
+      sum += losses[j];
+    }
+  }
+
+  void score_block(std::span<const Index> replaced, View<const float, 2> embeddings,
+                   std::span<double> losses) const {
+    Eigen::ArrayXX<Real> candidates = similarities_to(embeddings);
+    Eigen::ArrayXX<Real> row_odds(candidates.rows(), candidates.cols());
+    Eigen::ArrayX<Real> column_odds(candidates.cols());
+    Eigen::ArrayX<Real> sums(candidates.cols());
+    for (Eigen::Index m = 0; m < candidates.cols(); ++m) {
+      const Eigen::Index j = replaced[static_cast<std::size_t>(m)];
+      auto c = candidates.col(m);
+      const double own = std::exchange(c[j], log_zero);
+      row_odds.col(m) = log_add_exp(other_captions_.col(j), c) - similarities_.diagonal().array();
+      row_odds(j, m) = other_captions_(j, j) - own;
+      column_odds[m] = log_sum_exp(c) - own;
+      sums[m] = other_columns_[j];
+    }
+    sums += softplus(row_odds).colwise().sum().transpose() + softplus(column_odds);
+    sums /= 2 * static_cast<double>(size());
+    std::ranges::copy(sums, losses.begin());
+  }
+
+  Parallel policy_;
+  double logit_scale_;
+  MatrixOf<Real> signals_;               // [B, D], â
+  Eigen::MatrixX<Real> similarities_;    // S
+  Eigen::ArrayXX<Real> other_captions_;  // F; on its diagonal row j without caption j
+  Eigen::ArrayX<Real> other_columns_;    // [B], for each j the last line of the loss
+  double loss_ = 0;
+};
+
+/// InfoNceScorerIn double, which is what everybody wants.
+using InfoNceScorer = InfoNceScorerIn<double>;
+
+}  // namespace unlearn

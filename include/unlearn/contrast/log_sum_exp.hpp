@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <cmath>
+#include <limits>
+
+/// @file
+/// Sums of exponentials by their logarithms. Nothing here subtracts exponentials, so a small
+/// result is as accurate as a large one; all of it runs in vector registers; NaN in, NaN out.
+
+namespace unlearn {
+
+/// Stands for log 0, the logarithm of an empty sum: below every logit, and finite, so that the
+/// difference of two empty sums is 0 and not NaN.
+inline constexpr double log_zero = std::numeric_limits<double>::lowest() / 2;
+
+/// log(1 + x) for x in [0, 1], to a few ulp of the result however small x is.
+template <class X>
+[[nodiscard]] typename X::PlainObject log_one_plus(const Eigen::ArrayBase<X>& x) {
+  const typename X::PlainObject argument = x;
+  const typename X::PlainObject one_plus = 1 + argument;
+  // Eigen's log1p is scalar in double; the quotient gives back what rounding 1 + x has lost.
+  return one_plus.log() - ((one_plus - 1) - argument) / one_plus;
+}
+
+/// log(1 + eˣ), element by element.
+template <class X>
+[[nodiscard]] typename X::PlainObject softplus(const Eigen::ArrayBase<X>& x) {
+  return x.max(0.0) + log_one_plus((-x.abs()).exp());
+}
+
+/// log(eᵃ + eᵇ), element by element; log_zero is its neutral element.
+template <class A, class B>
+[[nodiscard]] typename A::PlainObject log_add_exp(const Eigen::ArrayBase<A>& a,
+                                                  const Eigen::ArrayBase<B>& b) {
+  return a.max(b) + log_one_plus((-(a - b).abs()).exp());
+}
+
+/// log Σ eˣ over all elements; log_zero if each of them is.
+template <class X>
+[[nodiscard]] double log_sum_exp(const Eigen::ArrayBase<X>& x) {
+  const double largest = x.maxCoeff();
+  return largest + std::log((x - largest).exp().sum());
+}
+
+}  // namespace unlearn

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+
+/// A loss over two sets of embeddings a, b [B, D] that belong together row by row.
+///
+/// Requirements: (1) `loss(a, b, logit_scale)` returns a value with members `value` (double),
+/// `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given);
+/// (2) `loss.value(a, b, logit_scale)` returns the value alone; (3) the roles are symmetric:
+/// exchanging a and b exchanges the gradients and keeps the value; (4) both are const.
+template <class L>
+concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
+  { loss(a, a, logit_scale).value } -> std::convertible_to<double>;
+  { loss(a, a, logit_scale).grad_a } -> FloatMatrix;
+  { loss(a, a, logit_scale).grad_b } -> FloatMatrix;
+  { loss.value(a, a, logit_scale) } -> std::convertible_to<double>;
+};
+
+/// Turns a model's embeddings into the gradient that the model is to send backward.
+///
+/// One tower's embeddings are held fixed; calling the pullback with the other's, [B, D], returns
+/// ∂L/∂(those embeddings), [B, D], and keeps the loss itself. A model's gradient functions call it
+/// exactly once, between their forward and their backward pass; so the loss is written once, in
+/// closed form, and a framework supplies nothing but vector-Jacobian products.
+template <class Loss>
+class LossPullback {
+ public:
+  /// @param loss        the loss; copied
+  /// @param fixed       [B, D] the other tower's embeddings; must outlive the pullback
+  /// @param logit_scale exp(s)
+  LossPullback(const Loss& loss, View<const float, 2> fixed, double logit_scale)
+      : loss_(loss), fixed_(fixed), logit_scale_(logit_scale) {}
+
+  /// @throws InvalidArgument when the shapes of the two towers' embeddings differ.
+  [[nodiscard]] Matrix operator()(View<const float, 2> embeddings) {
+    auto result = loss_(embeddings, fixed_, logit_scale_);
+    value_ = result.value;
+    return as_eigen(result.grad_a);
+  }
+
+  /// The loss at the embeddings of the last call.
+  [[nodiscard]] double value() const { return value_; }
+
+ private:
+  Loss loss_;
+  View<const float, 2> fixed_;
+  double logit_scale_;
+  double value_ = 0;
+};
+
+}  // namespace unlearn

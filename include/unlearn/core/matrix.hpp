@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
+
+#include "unlearn/core/tensor_view.hpp"
+
+namespace unlearn {
+
+/// A dense row-major matrix that owns its elements; what the library returns where it makes one.
+template <class T>
+using MatrixOf = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Embeddings, gradients and tables in single precision.
+using Matrix = MatrixOf<float>;
+
+namespace detail {
+
+template <class M>
+concept EigenMatrix = std::derived_from<M, Eigen::PlainObjectBase<M>> ||
+                      std::derived_from<M, Eigen::MapBase<M, Eigen::ReadOnlyAccessors>>;
+
+/// Row-major, or a vector, whose storage order says nothing.
+template <class M>
+concept RowMajorEigen = EigenMatrix<M> && (bool(M::IsRowMajor) || bool(M::IsVectorAtCompileTime));
+
+}  // namespace detail
+
+/// A row-major Eigen matrix, array or contiguous map is a view of rank 2 [rows, columns], without
+/// a copy. A column-major one does not compile: its transpose is what it would be read as.
+template <detail::EigenMatrix M>
+struct ViewTraits<M> {
+  static_assert(detail::RowMajorEigen<M>,
+                "unlearn reads matrices row by row: use unlearn::MatrixOf<T> (Eigen::RowMajor), "
+                "this matrix is column-major");
+  static_assert(int(M::InnerStrideAtCompileTime) == 1 || int(M::InnerStrideAtCompileTime) == 0,
+                "unlearn needs contiguous elements: this map has an inner stride");
+
+  /// [rows, columns], over the matrix's own elements.
+  /// @throws InvalidArgument when the rows of a map do not follow each other without a gap.
+  template <class C>
+  static auto view(C& matrix) {
+    using Element = std::remove_pointer_t<decltype(matrix.data())>;
+    require(matrix.rows() <= 1 || matrix.outerStride() == matrix.innerSize(),
+            "outer stride of an Eigen map", matrix.innerSize(), matrix.outerStride());
+    return View<Element, 2>(matrix.data(), {static_cast<std::size_t>(matrix.rows()),
+                                            static_cast<std::size_t>(matrix.cols())});
+  }
+};
+
+/// The Eigen map of a view of rank 2, without a copy: `as_eigen(view)` reads or writes through it.
+template <MatrixLike M>
+[[nodiscard]] auto as_eigen(M&& matrix) {
+  const auto view = as_view(matrix);
+  using Element = typename decltype(view)::element_type;
+  using Plain = MatrixOf<std::remove_const_t<Element>>;
+  using Mapped = std::conditional_t<std::is_const_v<Element>, const Plain, Plain>;
+  return Eigen::Map<Mapped>(view.data(), static_cast<Eigen::Index>(view.extent(0)),
+                            static_cast<Eigen::Index>(view.extent(1)));
+}
+
+}  // namespace unlearn

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <thread>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "unlearn/core/execution.hpp"
+
+namespace unlearn {
+namespace detail {
+
+/// While it lives, OpenMP (and so a product of Eigen's) starts no threads from this thread: the
+/// pieces have the cores already.
+class OpenMpSingleThread {
+ public:
+#ifdef _OPENMP
+  OpenMpSingleThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OpenMpSingleThread() { omp_set_num_threads(before_); }
+#else
+  OpenMpSingleThread() = default;
+  ~OpenMpSingleThread() = default;
+#endif
+  OpenMpSingleThread(const OpenMpSingleThread&) = delete;
+  OpenMpSingleThread& operator=(const OpenMpSingleThread&) = delete;
+
+#ifdef _OPENMP
+ private:
+  int before_;
+#endif
+};
+
+/// Calls `call(piece)` for each of [0, pieces), at most `threads` at a time; `call` must not throw.
+///
+/// A program that is compiled with OpenMP has its team do it: a team that has just run, LibTorch's
+/// after a product, keeps its threads spinning for a while, and threads beside it would share their
+/// cores.
+template <class Call>
+void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
+  if (pieces == 1) return call(std::size_t{0});
+#ifdef _OPENMP
+  // The team has as many threads in every call: a team of another size would be started anew.
+#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(threads))
+  for (std::size_t piece = 0; piece < pieces; ++piece) call(piece);
+#else
+  std::vector<std::jthread> started;
+  started.reserve(pieces - 1);
+  for (std::size_t piece = 1; piece < pieces; ++piece) started.emplace_back(call, piece);
+  call(std::size_t{0});
+  static_cast<void>(threads);
+#endif
+}
+
+}  // namespace detail
+
+/// How many pieces `for_each_piece` makes of [0, count).
+inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::size_t grain) {
+  const std::size_t grains = (count + grain - 1) / grain;
+  return std::clamp<std::size_t>(grains, 1, policy.thread_count());
+}
+
+/// Calls `work(begin, end)`, or `work(piece, begin, end)`, for consecutive pieces of [0, count),
+/// one piece a thread.
+///
+/// Every inner border is a multiple of `grain`; with fewer than two grains there is one piece, on
+/// the calling thread. The first exception thrown by a piece is thrown here, after all pieces
+/// have ended. A thread that cannot be started is an exception, too; OpenMP ends the program then.
+template <class Work>
+void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain,
+                    const Work& work) {
+  if (count == 0) return;
+  const std::size_t grains = (count + grain - 1) / grain;
+  const std::size_t pieces = piece_count(policy, count, grain);
+  const auto border = [&](std::size_t piece) {
+    return std::min(count, (grains * piece / pieces) * grain);
+  };
+  std::vector<std::exception_ptr> failures(pieces);
+  detail::on_threads(policy.thread_count(), pieces, [&](std::size_t piece) {
+    [[maybe_unused]] const detail::OpenMpSingleThread single_thread;
+    try {
+      if constexpr (std::invocable<const Work&, std::size_t, std::size_t, std::size_t>) {
+        work(piece, border(piece), border(piece + 1));
+      } else {
+        work(border(piece), border(piece + 1));
+      }
+    } catch (...) {
+      failures[piece] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+}  // namespace unlearn

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace unlearn {
+
+/// Sorts by `key(value)`, ascending; equals stay in the order in which they stand.
+///
+/// Not std::stable_sort: libstdc++ 12 takes its buffer by a function that C++20 deprecates, and
+/// Clang tells every user so.
+template <class T, class Key>
+void stable_sort_by(std::span<T> values, Key key) {
+  using Value = std::remove_cvref_t<std::invoke_result_t<Key&, const T&>>;
+  std::vector<std::pair<Value, std::size_t>> order;
+  order.reserve(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    order.emplace_back(std::invoke(key, values[i]), i);
+  std::ranges::sort(order);
+  std::vector<T> sorted;
+  sorted.reserve(values.size());
+  for (const auto& entry : order) sorted.push_back(std::move(values[entry.second]));
+  std::ranges::move(sorted, values.begin());
+}
+
+}  // namespace unlearn

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/parallel_loop.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/box.hpp"
+#include "unlearn/noise/sign_update.hpp"
+
+namespace unlearn {
+
+/// The noise that clean signals x may carry: {δ : δ_r ∈ ball and x_r + δ_r ∈ box for each row r}.
+///
+/// The box is applied first and the ball last:
+///
+///     δ ← Ball(min(max(δ, low − x), high − x))
+///
+/// Where x is inside the box, both hold afterwards, x + δ to one rounding of T, and exactly in the
+/// boxes [0, 1] and [0, 255]. For elementwise balls the result is the nearest feasible point; for
+/// others, such as L2Ball, it is feasible but in general not the nearest. Where x itself is
+/// outside the box, δ pulls it towards the box as far as the ball allows.
+///
+/// Source: the projection of MEM (Liu et al., ACM MM 2024), Eq. 5.
+template <std::floating_point T, Ball<T> BallT>
+struct BallAndBoxSet {
+  BallT ball;              ///< bounds each row of the noise
+  View<const T, 2> clean;  ///< [rows, elements], one sample a row
+  Box<T> box{};            ///< bounds the perturbed signals
+
+  /// δ ← the feasible noise that `noise` leads to, in place.
+  /// @throws InvalidArgument when the shape is not that of `clean`, or the ball or box is invalid.
+  template <ExecutionPolicy P>
+  void project(const P& policy, View<T, 2> noise) const {
+    validate(noise);
+    if constexpr (DevicePolicy<P>) {
+      project_on(policy, *this, noise);
+    } else {
+      run(policy, noise, [](T delta, std::size_t) { return delta; });
+    }
+  }
+
+  /// δ ← the feasible noise that δ + signed_step · sign(grad) leads to, in place; sign(0) is 0.
+  ///
+  /// Elementwise balls take one pass over the three arrays.
+  /// @param policy      the result is the same for each
+  /// @param noise       [rows, elements]
+  /// @param grad        [rows, elements]; only the signs count
+  /// @param signed_step in the units of the noise; negative to descend
+  /// @throws InvalidArgument as project() does, and when `grad` has another shape or the step is
+  ///         not finite.
+  template <ExecutionPolicy P>
+  void sign_step(const P& policy, View<T, 2> noise, View<const T, 2> grad,
+                 double signed_step) const {
+    validate(noise);
+    require_same_shape("gradient", clean, grad);
+    require_step(signed_step);
+    const auto step = static_cast<T>(signed_step);
+    if constexpr (DevicePolicy<P>) {
+      sign_step_on(policy, *this, noise, grad, step);
+    } else {
+      run(policy, noise, [step, gradient = grad.flat()](T delta, std::size_t i) {
+        return delta + step * sign<T>(gradient[i]);
+      });
+    }
+  }
+
+ private:
+  void validate(View<T, 2> noise) const {
+    require_same_shape("noise", clean, noise);
+    detail::validate(ball, noise.extent(1));
+    box.validate();
+  }
+
+  /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.
+  template <class Move>
+  void run(const Sequential& /*policy*/, View<T, 2> noise, Move move) const {
+    for (std::size_t row = 0; row < noise.extent(0); ++row) update_row(noise, row, move);
+  }
+
+  template <class Move>
+  void run(const Parallel& policy, View<T, 2> noise, Move move) const {
+    const std::size_t elements = std::max<std::size_t>(noise.extent(1), 1);
+    const std::size_t grain = std::max<std::size_t>(update_grain / elements, 1);
+    for_each_piece(policy, noise.extent(0), grain, [&](std::size_t row, std::size_t last) {
+      for (; row < last; ++row) update_row(noise, row, move);
+    });
+  }
+
+  template <class Move>
+  void run(const Parallel& policy, View<T, 2> noise, Move move) const
+    requires ElementwiseBall<BallT, T>
+  {
+    if constexpr (detail::uniform_radius<BallT>) {
+      const auto radius = static_cast<T>(ball.radius_at(0));
+      const View<T, 2> one_row(noise.data(), {1, noise.size()});
+      update_in_one_pass(policy, one_row, move, [radius](std::size_t) { return radius; });
+    } else {
+      std::vector<T> radii(noise.extent(1));
+      for (std::size_t i = 0; i < radii.size(); ++i) radii[i] = static_cast<T>(ball.radius_at(i));
+      update_in_one_pass(policy, noise, move,
+                         [radii = std::span<const T>(radii)](std::size_t i) { return radii[i]; });
+    }
+  }
+
+  /// `radius_at` is given the column.
+  template <class Move, class RadiusAt>
+  void update_in_one_pass(const Parallel& policy, View<T, 2> noise, Move move,
+                          RadiusAt radius_at) const {
+    const std::size_t columns = noise.extent(1);
+    for_each_piece(
+        policy, noise.size(), update_grain,
+        [=, delta = noise.flat(), x = clean.flat(), box = box](std::size_t i, std::size_t end) {
+          while (i < end) {
+            const std::size_t row = i - i % columns;
+            for (const std::size_t stop = std::min(end, row + columns); i < stop; ++i) {
+              const T boxed = clamp_to(move(delta[i], i), box.low - x[i], box.high - x[i]);
+              delta[i] = clamp_to_radius(boxed, radius_at(i - row));
+            }
+          }
+        });
+  }
+
+  template <class Move>
+  void update_row(View<T, 2> noise, std::size_t row, Move move) const {
+    const std::span<T> delta = noise.row(row);
+    const std::span<const T> x = clean.row(row);
+    const auto [low, high] = box;
+    for (std::size_t i = 0; i < delta.size(); ++i) {
+      const T moved = move(delta[i], row * delta.size() + i);
+      delta[i] = clamp_to(moved, low - x[i], high - x[i]);
+    }
+    ball.project(delta);
+  }
+};
+
+/// The clean signals may be given as anything that is seen as a View.
+template <class BallT, MatrixLike M>
+BallAndBoxSet(BallT, const M&) -> BallAndBoxSet<element_of_t<const M>, BallT>;
+template <class BallT, MatrixLike M>
+BallAndBoxSet(BallT, const M&, Box<element_of_t<const M>>)
+    -> BallAndBoxSet<element_of_t<const M>, BallT>;
+
+}  // namespace unlearn

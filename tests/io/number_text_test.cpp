@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unlearn/io/number_text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+
+namespace unlearn::detail {
+namespace {
+
+TEST(NumberText, ReadsBackEveryDoubleToTheLastBit) {
+  std::mt19937_64 rng(2);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto number = std::bit_cast<double>(rng());
+    double back = 0;
+    ASSERT_TRUE(parse_number(number_text(number), back)) << number_text(number);
+    if (std::isnan(number)) {
+      ASSERT_TRUE(std::isnan(back));
+    } else {
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(number), std::bit_cast<std::uint64_t>(back));
+    }
+  }
+}
+
+TEST(NumberText, ReadsBackTheLargestIntegers) {
+  constexpr auto largest = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t back = 0;
+  EXPECT_TRUE(parse_number(number_text(largest), back));
+  EXPECT_EQ(back, largest);
+}
+
+TEST(NumberText, RefusesWhatIsNotOneNumber) {
+  std::uint32_t number = 0;
+  for (const char* text : {"", " 1", "1 ", "x", "1x", "-1", "4294967296", "1.5"}) {
+    EXPECT_FALSE(parse_number(text, number)) << text;
+  }
+}
+
+TEST(NumberText, RoundsForPeople) {
+  EXPECT_EQ(rounded_text(1.0 / 3, 4), "0.3333");
+  EXPECT_EQ(rounded_text(1234.5678, 3), "1.23e+03");
+}
+
+TEST(HexText, HasAlwaysSixteenDigits) {
+  EXPECT_EQ(hex_text(0), "0000000000000000");
+  EXPECT_EQ(hex_text(0x0123456789ABCDEF), "0123456789abcdef");
+}
+
+}  // namespace
+}  // namespace unlearn::detail
