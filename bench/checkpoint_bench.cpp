@@ -248,7 +248,7 @@ void one_checkpoint(benchmark::State& state) {
       for (Index group = 0; group < run.noise.groups(); ++group) {
         run.noise.store(std::span(&group, 1), noise);
       }
-      ++run.progress.train_steps;
+      ++run.progress.training.steps;
       times.push_back(unlearn_bench::seconds([&] {
         checkpoint(unlearn::SafePoint<decltype(run), std::mt19937_64, Towers>{
             .state = run, .rng = rng, .model = model, .last = true});

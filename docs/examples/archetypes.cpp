@@ -323,7 +323,7 @@ int main() {
   CountToHundred count;
   const auto result = mem.minimize(model, pairs, state, rng, count);
   std::printf("%s, %d batches, loss %.3f\n", to_string(result.stop).data(), count.seen,
-              result.loss);
+              *result.loss);
   check(result.stop == unlearn::StopReason::round_limit, "both rounds were run");
   check(model.asked == 2 * 2, "a batch of triggers asks the model once");
   check(count.seen == 2 * (5 + 2 + 2), "surrogate steps, trigger batches and noise batches");

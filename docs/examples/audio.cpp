@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   state.noise.flush();  // now the file is complete; NumPy opens it as it is
   // [/float-signals]
 
-  std::printf("%u rounds, noise loss %.3f\n", result.rounds, result.loss);
+  std::printf("%u rounds, noise loss %.3f\n", result.rounds, *result.loss);
   check(result.stop == unlearn::StopReason::round_limit, "the run came to its end");
   for (unlearn::Index i = 0; i < sounds.signals(); ++i) {
     std::vector<float> noise(samples);

@@ -17,7 +17,7 @@ namespace {
 void report(const char* name, const unlearn::RunResult& result) {
   std::printf("%-6s %u rounds, %llu surrogate steps, %zu triggers scored, loss %.3f (%s)\n", name,
               result.rounds, static_cast<unsigned long long>(result.train_steps), result.hypotheses,
-              result.loss, std::string(to_string(result.stop)).c_str());
+              *result.loss, std::string(to_string(result.stop)).c_str());
 }
 
 }  // namespace
@@ -61,5 +61,5 @@ int main() {
   // [/uap]
   report("UAP", uap);
   check(uap.train_steps == 0, "UAP leaves the model as it is");
-  check(uap.loss > clean.progress.trace.back().surrogate, "UAP raises the loss");
+  check(uap.loss > clean.progress.trace.back().last(), "UAP raises the loss");
 }

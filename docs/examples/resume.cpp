@@ -66,7 +66,7 @@ void run_and_die(const Album& album, const std::string& directory) {
   check(child >= 0, "fork");
   if (child == 0) {
     protect(album, directory, [](const unlearn::BatchEnd& event) {
-      if (event.round == 1 && event.stage == unlearn::Stage::noise) raise(SIGKILL);
+      if (event.round == 1 && event.stage == unlearn::noise_stage) raise(SIGKILL);
     });
     _exit(EXIT_SUCCESS);
   }
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   const auto resumed = protect(album, directory + "/killed");
   const auto whole = protect(album, directory + "/left_alone");
 
-  std::printf("loss %.6f resumed, %.6f left alone\n", resumed.loss, whole.loss);
+  std::printf("loss %.6f resumed, %.6f left alone\n", *resumed.loss, *whole.loss);
   check(resumed.loss == whole.loss, "the same loss");
   for (const std::string file : {"/noise.npy", "/checkpoint/triggers.npy"}) {
     const std::string left_alone = bytes_of(directory + "/left_alone" + file);

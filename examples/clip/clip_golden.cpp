@@ -22,8 +22,8 @@
 #include "clip/model/model.hpp"
 #include "clip/model/weights.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 
 namespace {
 

@@ -38,10 +38,10 @@ void draw_images(const std::string& folder) {
                                 {"blue", 40, 60, 200},
                                 {"white", 220, 220, 220}};
   std::filesystem::create_directories(folder);
-  std::vector<pairs::CaptionRow> rows;
+  std::vector<unlearn::pairs::CaptionRow> rows;
   for (const Colour& top : colours) {
     for (const Colour& bottom : colours) {
-      pairs::Image image{.height = 48, .width = 40};
+      unlearn::pairs::Image image{.height = 48, .width = 40};
       for (std::size_t y = 0; y < image.height; ++y) {
         for (std::size_t x = 0; x < image.width; ++x) {
           const Colour& c = y < image.height / 2 ? top : bottom;
@@ -49,11 +49,11 @@ void draw_images(const std::string& folder) {
         }
       }
       const std::string name = std::string(top.name) + "_" + bottom.name + ".png";
-      pairs::write_png(folder + "/" + name, image);
+      unlearn::pairs::write_png(folder + "/" + name, image);
       rows.push_back({name, std::string(top.name) + " above " + bottom.name + " .", "train"});
     }
   }
-  pairs::write_captions_csv(folder + "/captions.csv", rows);
+  unlearn::pairs::write_captions_csv(folder + "/captions.csv", rows);
 }
 
 int run(const std::string& folder) {
@@ -62,20 +62,20 @@ int run(const std::string& folder) {
   clip::keep_freed_memory();
 
   // [pairs]
-  const auto rows = pairs::read_captions(folder + "/captions.csv");
+  const auto rows = unlearn::pairs::read_captions(folder + "/captions.csv");
   std::vector<std::string> captions, images;
   std::vector<unlearn::Index> image_of_row;
-  for (const pairs::CaptionRow& row : rows) {  // here each image has one caption
+  for (const unlearn::pairs::CaptionRow& row : rows) {  // here each image has one caption
     captions.push_back(row.caption);
     image_of_row.push_back(static_cast<unlearn::Index>(images.size()));
     images.push_back(folder + "/" + row.image);
   }
-  const auto tokenizer = pairs::WordTokenizer::learn(captions, /*max_words=*/1000);
+  const auto tokenizer = unlearn::pairs::WordTokenizer::learn(captions, /*max_words=*/1000);
   std::vector<std::vector<unlearn::Token>> tokens;
   for (const std::string& caption : captions) {
-    tokens.push_back(pairs::caption_tokens(tokenizer, caption, /*context=*/16));
+    tokens.push_back(unlearn::pairs::caption_tokens(tokenizer, caption, /*context=*/16));
   }
-  pairs::ImagePairs pairs(images, image_of_row, tokens, {.size = 32});
+  unlearn::pairs::ImagePairs pairs(images, image_of_row, tokens, {.size = 32});
   // [/pairs]
 
   // [run]
@@ -86,7 +86,7 @@ int run(const std::string& folder) {
                               {.optimizer = {.learning_rate = {.rate = 1e-3}}});
 
   unlearn::TokenFilter words(tokenizer.vocabulary());
-  words.deny(pairs::unpublishable(tokenizer));
+  words.deny(unlearn::pairs::unpublishable(tokenizer));
   auto mem = unlearn::mem();
   mem.filter = words;
   mem.rounds = 3;
@@ -99,7 +99,7 @@ int run(const std::string& folder) {
   // [/run]
 
   // [publish]
-  std::vector<pairs::CaptionRow> published;
+  std::vector<unlearn::pairs::CaptionRow> published;
   for (unlearn::Index row = 0; row < pairs.rows(); ++row) {
     std::vector<std::uint8_t> pixels(pairs.elements());
     pairs.load_signals(std::vector{row},
@@ -109,21 +109,25 @@ int run(const std::string& folder) {
       pixels[i] = static_cast<std::uint8_t>(pixels[i] + noise[i]);
     }
     const std::string name = "protected_" + rows[row].image;
-    pairs::write_png(folder + "/" + name, {.height = 32, .width = 32, .rgb = pixels});
+    unlearn::pairs::write_png(folder + "/" + name, {.height = 32, .width = 32, .rgb = pixels});
     published.push_back(
-        {name, pairs::with_trigger(tokenizer, std::as_const(state.triggers)[row], captions[row]),
+        {name,
+         unlearn::pairs::with_trigger(tokenizer, std::as_const(state.triggers)[row], captions[row]),
          "train"});
   }
-  pairs::write_captions_csv(folder + "/protected.csv", published);
+  unlearn::pairs::write_captions_csv(folder + "/protected.csv", published);
   // [/publish]
 
   for (const unlearn::RoundLosses& round : result.trace) {
     std::printf("round %u: loss of the surrogate %.3f, after triggers %.3f, after noise %.3f\n",
-                round.round, round.surrogate, round.trigger, round.noise);
+                round.round, round.of(unlearn::surrogate_stage).value(),
+                round.of(unlearn::trigger_stage).value(), round.of(unlearn::noise_stage).value());
   }
   std::printf("%s -> %s\n", captions[1].c_str(), published[1].caption.c_str());
-  const bool better = result.trace.back().trigger < result.trace.front().surrogate;
-  const bool legal = pairs::round_trips(tokenizer, std::as_const(state.triggers)[1], captions[1]);
+  const bool better = *result.trace.back().of(unlearn::trigger_stage) <
+                      *result.trace.front().of(unlearn::surrogate_stage);
+  const bool legal =
+      unlearn::pairs::round_trips(tokenizer, std::as_const(state.triggers)[1], captions[1]);
   return better && legal ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

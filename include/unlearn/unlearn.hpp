@@ -51,11 +51,13 @@
 #include "unlearn/metrics/retrieval.hpp"     // hit@k, median rank
 
 // mem/: all of it together, Eq. 4.
-#include "unlearn/mem/configurations.hpp"  // mem(), em(), uap(), training()
+#include "unlearn/mem/configurations.hpp"        // mem(), em(), uap(), training()
+#include "unlearn/mem/contrastive_training.hpp"  // plain training
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/runner.hpp"  // run_stages: a run of your own stages
 
 // observers/ and checkpoint/: to watch a run, to stop it, and to resume it.
 #include "unlearn/checkpoint/checkpoint.hpp"

@@ -218,7 +218,7 @@ TEST_F(Checkpoints, SaveAnotherModelOfASecondRun) {
   ToyRun<> second(directory_.path());
   second.model.train_step(99);
   second.finish(observer);
-  EXPECT_EQ(second.state.progress.train_steps, first.state.progress.train_steps);
+  EXPECT_EQ(second.state.progress.training.steps, first.state.progress.training.steps);
   ToyRun<> run(directory_.path());
   {
     auto old = std::move(observer);
@@ -503,8 +503,8 @@ class ForgedState : public Checkpoints {
 };
 
 TEST_F(ForgedState, OfAnotherVersionIsRefusedByName) {
-  EXPECT_EQ(refusal_of("unlearn checkpoint 1\n", "unlearn checkpoint 2\n"),
-            "file 'state', first line: expected unlearn checkpoint 1, got unlearn checkpoint 2");
+  EXPECT_EQ(refusal_of("unlearn checkpoint 2\n", "unlearn checkpoint 3\n"),
+            "file 'state', first line: expected unlearn checkpoint 2, got unlearn checkpoint 3");
 }
 
 TEST_F(ForgedState, IsRefusedLineByLine) {
@@ -518,15 +518,17 @@ TEST_F(ForgedState, IsRefusedLineByLine) {
             "file 'state', line 'round': expected 1 value(s), got turn 1");
   EXPECT_EQ(refusal_of("\nround 1\n", "\nround 4294967296\n"),
             "file 'state', line 'round': expected 1 value(s), got round 4294967296");
-  EXPECT_EQ(refusal_of("\nstage noise\n", "\nstage noisy\n"),
-            "file 'state', line 'stage': expected 1 value(s), got stage noisy");
+  EXPECT_EQ(refusal_of("\nstage noise\n", "\nstage\n"),
+            "file 'state', line 'stage': expected 1 value(s), got stage");
   EXPECT_EQ(refusal_of("\nnoise_shape |i1 ", "\nnoise_shape  "),
             "file 'state', line 'noise_shape': expected 4 value(s), got noise_shape  journal 5 4");
 }
 
 TEST_F(ForgedState, TakesNoMemoryForWhatIsNotThere) {
   EXPECT_THAT(refusal_of("\ntrace 1\n", "\ntrace 18446744073709551615\n"),
-              HasSubstr("line 'losses': expected 4 value(s), got model"));
+              HasSubstr("line 'losses_of_round': expected 1 value(s), got pass"));
+  EXPECT_THAT(refusal_of("\nstage_losses 3\n", "\nstage_losses 18446744073709551615\n"),
+              HasSubstr("line 'stage_loss': expected 2 value(s), got "));
   const std::string state = testing::read_file(run_ + "/state");
   const std::size_t at = state.find("\ngenerator ");
   const std::string line = state.substr(at, state.find('\n', at + 1) + 1 - at);
@@ -594,7 +596,7 @@ TEST_F(Checkpoints, NoticeAModelThatCouldNotBeLoaded) {
   auto observer = checkpoint();
   EXPECT_THAT(message_of<FileError>([&] { (void)run.restore(observer); }),
               HasSubstr(".model', model: expected its load to succeed"));
-  EXPECT_EQ(run.state.progress.train_steps, 0U);
+  EXPECT_EQ(run.state.progress.training.steps, 0U);
   EXPECT_EQ(run.rng, Rng(17));
   EXPECT_EQ(run.state.noise.pending_bytes(), 0U);
 }
@@ -703,7 +705,7 @@ TEST_F(Checkpoints, DoNotDependOnTheLocale) {
     EXPECT_TRUE(run.restore(observer));
   }
   std::locale::global(again);
-  EXPECT_EQ(run.state.progress.train_steps, 6U);
+  EXPECT_EQ(run.state.progress.training.steps, 6U);
 }
 
 /// A store of somebody else's, with no more than the concept asks for.

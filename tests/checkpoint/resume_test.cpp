@@ -140,14 +140,15 @@ TYPED_TEST(Resume, BeginsWithTheLossesOfTheCompleteRounds) {
   std::vector<double> told;
   const auto observer = [&](const RunBegin& event) {
     told.clear();
-    for (const RoundLosses& losses : event.complete) told.push_back(losses.noise);
+    for (const RoundLosses& losses : event.complete) told.push_back(losses.of(noise_stage).value());
   };
   mem.rounds = 2;
   const RunResult first = mem.minimize(run.model, run.pairs, run.state, run.rng, observer);
   EXPECT_TRUE(told.empty());
   mem.rounds = 3;
   (void)mem.minimize(run.model, run.pairs, run.state, run.rng, observer);
-  EXPECT_EQ(told, (std::vector{first.trace.at(0).noise, first.trace.at(1).noise}));
+  EXPECT_EQ(told,
+            (std::vector{*first.trace.at(0).of(noise_stage), *first.trace.at(1).of(noise_stage)}));
 }
 
 // --- From a checkpoint ---------------------------------------------------------------------------

@@ -115,7 +115,7 @@ TEST_F(Configurations, OfEmMinimiseTheLossByNoiseAloneAndLeaveTheTriggersOut) {
   EXPECT_THAT(all_noise(state), Not(Each(0)));
   EXPECT_THAT(all_noise(state), Each(::testing::AllOf(Ge(-8), Le(8))));
   EXPECT_LT(loss(), before);
-  EXPECT_NEAR(result.loss, loss(), 1e-6) << "of captions that stay in their places";
+  EXPECT_NEAR(result.loss.value(), loss(), 1e-6) << "of captions that stay in their places";
 }
 
 TEST_F(Configurations, OfEmNeverTouchTriggersThatAreThere) {
@@ -138,7 +138,7 @@ TEST_F(Configurations, OfUapRaiseTheLossOfAModelThatStaysAsItIs) {
   EXPECT_EQ(model.trigger_gradients, 0);
   EXPECT_EQ(weights(), trained);
   EXPECT_GT(loss(), 1.05 * before);
-  EXPECT_NEAR(result.loss, loss(), 1e-6);
+  EXPECT_NEAR(result.loss.value(), loss(), 1e-6);
   EXPECT_THAT(all_noise(state), Each(::testing::AllOf(Ge(-8), Le(8))));
 }
 
@@ -163,7 +163,7 @@ TEST_F(Configurations, OfTrainingTakeOptimiserStepsAndNothingElse) {
   EXPECT_THAT(noise, Not(Each(0)));
   EXPECT_EQ(state.triggers, triggers);
   ASSERT_THAT(result.trace, SizeIs(1));
-  EXPECT_EQ(result.loss, result.trace[0].surrogate);
+  EXPECT_EQ(result.loss, result.trace[0].of(surrogate_stage));
 }
 
 // A hacker's training must not end early because the loss got small.

@@ -66,8 +66,8 @@ struct Diary {
   }
   void operator()(const BatchEnd& event) {
     entries.push_back(std::to_string(event.round) + "/" + std::to_string(event.rounds) + " " +
-                      std::string(to_string(event.stage)) + " " + std::to_string(event.batch) +
-                      "/" + std::to_string(event.batches));
+                      std::string(event.stage) + " " + std::to_string(event.batch) + "/" +
+                      std::to_string(event.batches));
   }
   void operator()(const RoundEnd& event) {
     entries.push_back("round " + std::to_string(event.losses.round) + "/" +

@@ -69,29 +69,40 @@ TEST(FreshState, StandsAtTheVeryBeginning) {
   Pixels pairs;
   const RunProgress progress = fresh_state(pairs).progress;
   EXPECT_EQ(progress.round, 0U);
-  EXPECT_EQ(progress.stage, Stage::surrogate);
+  EXPECT_EQ(progress.stage, "") << "the first one";
   EXPECT_EQ(progress.batch, 0U);
-  EXPECT_EQ(progress.train_steps, 0U);
+  EXPECT_EQ(progress.training.steps, 0U);
   EXPECT_EQ(progress.loss_sum, 0);
   EXPECT_THAT(progress.trace, IsEmpty());
 }
 
 // --- What a state is made of ---------------------------------------------------------------------
 
+RoundLosses losses_of(std::initializer_list<StageLoss> stages) { return {.stages = stages}; }
+
 TEST(RoundLosses, EndWithTheLastStageThatRan) {
-  constexpr double not_run = RoundLosses::not_run;
-  EXPECT_EQ((RoundLosses{.surrogate = 1, .trigger = 2, .noise = 3}.last()), 3);
-  EXPECT_EQ((RoundLosses{.surrogate = 1, .trigger = 2, .noise = not_run}.last()), 2);
-  EXPECT_EQ((RoundLosses{.surrogate = 1, .noise = 3}.last()), 3);
-  EXPECT_EQ((RoundLosses{.surrogate = 1}.last()), 1);
-  EXPECT_NE(RoundLosses{}.last(), RoundLosses{}.last()) << "NaN: no stage ran";
+  const StageLoss surrogate{.stage = "surrogate", .mean = 1};
+  const StageLoss trigger{.stage = "trigger", .mean = 2};
+  const StageLoss noise{.stage = "noise", .mean = 3};
+  EXPECT_EQ(losses_of({surrogate, trigger, noise}).last(), 3);
+  EXPECT_EQ(losses_of({surrogate, trigger}).last(), 2);
+  EXPECT_EQ(losses_of({surrogate, noise}).last(), 3);
+  EXPECT_EQ(losses_of({surrogate}).last(), 1);
+  EXPECT_EQ(RoundLosses{}.last(), std::nullopt) << "no stage ran";
+}
+
+TEST(RoundLosses, AreFoundByTheNameOfTheStage) {
+  const RoundLosses losses =
+      losses_of({{.stage = "surrogate", .mean = 1}, {.stage = "noise", .mean = 3}});
+  EXPECT_EQ(losses.of("surrogate"), 1);
+  EXPECT_EQ(losses.of("noise"), 3);
+  EXPECT_EQ(losses.of("trigger"), std::nullopt) << "left out";
 }
 
 TEST(Stage, HasAName) {
-  EXPECT_EQ(to_string(Stage::surrogate), "surrogate");
-  EXPECT_EQ(to_string(Stage::trigger), "trigger");
-  EXPECT_EQ(to_string(Stage::noise), "noise");
-  EXPECT_EQ(to_string(static_cast<Stage>(3)), "unknown");
+  EXPECT_EQ(surrogate_stage, "surrogate");
+  EXPECT_EQ(trigger_stage, "trigger");
+  EXPECT_EQ(noise_stage, "noise");
 }
 
 }  // namespace

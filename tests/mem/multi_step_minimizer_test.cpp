@@ -281,7 +281,7 @@ TYPED_TEST(OnBothSignals, LowersTheLossFromRoundToRound) {
       const auto trace = example.run(mem).trace;
       // What the noise meets under shuffled captions is another loss than the pairs' own.
       const auto loss = [&](std::size_t round) {
-        return shuffled ? trace[round].surrogate : trace[round].noise;
+        return shuffled ? *trace[round].of(surrogate_stage) : *trace[round].of(noise_stage);
       };
       EXPECT_LT(loss(9), 0.9 * loss(3)) << shuffled;
       EXPECT_LT(loss(3), 0.8 * loss(0)) << shuffled;

@@ -18,6 +18,9 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/stages/noise_stage.hpp"
+#include "unlearn/mem/stages/surrogate_stage.hpp"
+#include "unlearn/mem/stages/trigger_stage.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
@@ -78,39 +81,35 @@ void toy_batch(RunState<Store>& state, Rng& rng, Model& model) {
   std::vector<N> row(state.noise.elements());
   const std::span<const Index> groups(&group, 1);
   state.noise.load(groups, View<N, 2>(row, {1, row.size()}));
-  switch (progress.stage) {
-    case Stage::surrogate:
-      if constexpr (requires { model.train_step(drawn); }) {
-        for (const N element : row) drawn = 31 * drawn + static_cast<std::uint64_t>(element + 128);
-        model.train_step(drawn + static_cast<std::uint64_t>(state.triggers[group][0]));
-        ++progress.train_steps;
-      }
-      progress.epoch_seed = drawn;
-      ++progress.epoch_row;
-      break;
-    case Stage::trigger:
-      state.triggers[group][drawn % 2] = static_cast<Token>(drawn % 49'408);
-      break;
-    case Stage::noise:
-      for (N& element : row) element = static_cast<N>(static_cast<int>((drawn >>= 4U) % 17) - 8);
-      state.noise.store(groups, View<const N, 2>(row, {1, row.size()}));
-      break;
+  if (progress.stage.empty()) progress.stage = surrogate_stage;
+  if (progress.stage == surrogate_stage) {
+    if constexpr (requires { model.train_step(drawn); }) {
+      for (const N element : row) drawn = 31 * drawn + static_cast<std::uint64_t>(element + 128);
+      model.train_step(drawn + static_cast<std::uint64_t>(state.triggers[group][0]));
+      ++progress.training.steps;
+    }
+    progress.training.epoch_seed = drawn;
+    ++progress.training.epoch_row;
+  } else if (progress.stage == trigger_stage) {
+    state.triggers[group][drawn % 2] = static_cast<Token>(drawn % 49'408);
+  } else {
+    for (N& element : row) element = static_cast<N>(static_cast<int>((drawn >>= 4U) % 17) - 8);
+    state.noise.store(groups, View<const N, 2>(row, {1, row.size()}));
   }
   const double loss = static_cast<double>(drawn % 1000) / 3;
-  progress.order_seed = drawn;
+  progress.pass.order_seed = drawn;
   progress.loss_sum += loss;
   if (++progress.batch < batches) return;
-  (progress.stage == Stage::surrogate ? progress.current.surrogate : progress.current.noise) =
-      progress.loss_sum;
+  progress.current.stages.push_back({.stage = progress.stage, .mean = progress.loss_sum});
   progress.batch = 0;
   progress.loss_sum = 0;
-  if (progress.stage == Stage::noise) {
+  if (progress.stage == noise_stage) {
     progress.trace.push_back(progress.current);
     progress.current = {.round = ++progress.round};
+    progress.stage = surrogate_stage;
+  } else {
+    progress.stage = progress.stage == surrogate_stage ? trigger_stage : noise_stage;
   }
-  progress.stage = progress.stage == Stage::surrogate ? Stage::trigger
-                   : progress.stage == Stage::trigger ? Stage::noise
-                                                      : Stage::surrogate;
 }
 
 /// State, generator and model of a run over the files in one directory.

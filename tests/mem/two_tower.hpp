@@ -283,10 +283,13 @@ std::string text_of(const RunState<Store>& state) {
   text << "\ntriggers ";
   for (const Token token : all_triggers(state.triggers)) text << token << ' ';
   const RunProgress& p = state.progress;
-  text << "\nat " << p.round << ' ' << to_string(p.stage) << ' ' << p.batch << ' ' << p.loss_sum
-       << " epoch " << p.epoch_seed << ' ' << p.epoch_row << ' ' << p.train_steps << "\nlosses\n";
+  text << "\nat " << p.round << ' ' << p.stage << ' ' << p.batch << ' ' << p.loss_sum << " epoch "
+       << p.training.epoch_seed << ' ' << p.training.epoch_row << ' ' << p.training.steps
+       << "\nlosses\n";
   const auto put = [&](const RoundLosses& l) {
-    text << l.round << ' ' << l.surrogate << ' ' << l.trigger << ' ' << l.noise << '\n';
+    text << l.round;
+    for (const StageLoss& loss : l.stages) text << ' ' << loss.stage << ' ' << loss.mean;
+    text << '\n';
   };
   put(p.current);
   for (const RoundLosses& losses : p.trace) put(losses);

@@ -7,6 +7,7 @@
 #include "unlearn/core/observer.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/stages/surrogate_stage.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
 namespace unlearn::testing {
@@ -22,7 +23,7 @@ concept RunObserver = Observer<O, RunBegin, BatchEnd, RoundEnd, RunEnd, ExampleS
 inline BatchEnd batch_end(std::size_t batch, std::size_t batches, double loss = 1) {
   return {.round = 0,
           .rounds = 2,
-          .stage = Stage::surrogate,
+          .stage = surrogate_stage,
           .batch = batch,
           .batches = batches,
           .loss = loss};
@@ -30,7 +31,10 @@ inline BatchEnd batch_end(std::size_t batch, std::size_t batches, double loss = 
 
 /// A round whose last loss is `loss`; if that is NaN, no stage has another one.
 inline RoundEnd round_end(std::uint32_t round, double loss) {
-  return {.losses = {.round = round, .surrogate = 5 + 0 * loss, .noise = loss}, .rounds = 20};
+  return {.losses = {.round = round,
+                     .stages = {{.stage = "surrogate", .mean = 5 + 0 * loss},
+                                {.stage = "noise", .mean = loss}}},
+          .rounds = 20};
 }
 
 }  // namespace unlearn::testing

@@ -8,6 +8,7 @@
 #include "observers/events.hpp"
 #include "temporary_directory.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/mem/stages/noise_stage.hpp"
 
 namespace unlearn {
 namespace {
@@ -17,8 +18,7 @@ static_assert(testing::RunObserver<LossTrace>);
 LossTrace example_trace() {
   LossTrace trace;
   trace(testing::batch_end(0, 2, 0.1));
-  trace(
-      {.round = 3, .rounds = 20, .stage = Stage::noise, .batch = 41, .batches = 50, .loss = 1e-9});
+  trace({.round = 3, .rounds = 20, .stage = noise_stage, .batch = 41, .batches = 50, .loss = 1e-9});
   return trace;
 }
 

@@ -15,10 +15,14 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "observers/events.hpp"
+#include "unlearn/mem/stages/noise_stage.hpp"
+#include "unlearn/mem/stages/surrogate_stage.hpp"
+#include "unlearn/mem/stages/trigger_stage.hpp"
 
 namespace unlearn {
 namespace {
@@ -72,7 +76,7 @@ class ProgressBarOnAFile : public ::testing::Test {
   }
 
   /// A batch that takes `took`.
-  void batch(Stage stage, std::size_t batch, std::size_t batches,
+  void batch(std::string_view stage, std::size_t batch, std::size_t batches,
              std::chrono::milliseconds took = std::chrono::seconds(1)) {
     HandClock::time += took;
     bar_(BatchEnd{.round = round_,
@@ -84,7 +88,8 @@ class ProgressBarOnAFile : public ::testing::Test {
   }
 
   void end_round(double loss = 0.25) {
-    bar_(RoundEnd{.losses = {.round = round_++, .surrogate = loss}, .rounds = 3});
+    bar_(RoundEnd{.losses = {.round = round_++, .stages = {{.stage = "surrogate", .mean = loss}}},
+                  .rounds = 3});
   }
 
   std::vector<std::string> lines() const { return drawn(contents(file_.get())); }
@@ -96,83 +101,83 @@ class ProgressBarOnAFile : public ::testing::Test {
 
 TEST_F(ProgressBarOnAFile, ShowsWhereTheRunStands) {
   begin();
-  for (std::size_t b = 0; b < 4; ++b) batch(Stage::noise, b, 10, std::chrono::milliseconds(2500));
+  for (std::size_t b = 0; b < 4; ++b) batch(noise_stage, b, 10, std::chrono::milliseconds(2500));
   EXPECT_EQ(lines().back(),
             "round 1/3 noise [==========>               ] 4/10  loss 0.3125  0.4/s  ETA 0:15");
 }
 
 TEST_F(ProgressBarOnAFile, DrawsAnEmptyAndAFullBar) {
   begin();
-  batch(Stage::trigger, 0, 1000);
+  batch(trigger_stage, 0, 1000);
   EXPECT_THAT(lines().back(), HasSubstr("[>                      ] 1/1000"));
-  batch(Stage::trigger, 999, 1000);
+  batch(trigger_stage, 999, 1000);
   EXPECT_THAT(lines().back(), HasSubstr("[=====================] 1000/1000"));
 }
 
 TEST_F(ProgressBarOnAFile, MeasuresThePaceOfTheStageUnderWay) {
   begin();
-  batch(Stage::surrogate, 0, 2, std::chrono::seconds(10));
-  batch(Stage::surrogate, 1, 2, std::chrono::seconds(10));
-  batch(Stage::noise, 0, 7201, std::chrono::seconds(1));
+  batch(surrogate_stage, 0, 2, std::chrono::seconds(10));
+  batch(surrogate_stage, 1, 2, std::chrono::seconds(10));
+  batch(noise_stage, 0, 7201, std::chrono::seconds(1));
   EXPECT_THAT(lines().back(), EndsWith("  1/s  ETA 2:00:00"));
 }
 
 TEST_F(ProgressBarOnAFile, MeasuresARepeatedStageFromItsOwnBeginning) {
   begin();
-  batch(Stage::noise, 0, 1, std::chrono::seconds(10));
+  batch(noise_stage, 0, 1, std::chrono::seconds(10));
   end_round();
-  batch(Stage::noise, 0, 2, std::chrono::seconds(1));
+  batch(noise_stage, 0, 2, std::chrono::seconds(1));
   EXPECT_THAT(lines().back(), HasSubstr("  1/s  ETA 0:01"));
 }
 
 TEST_F(ProgressBarOnAFile, MeasuresTheRestOfAResumedStage) {
   begin(1);
   round_ = 1;
-  batch(Stage::noise, 8, 11, std::chrono::seconds(2));
+  batch(noise_stage, 8, 11, std::chrono::seconds(2));
   EXPECT_THAT(lines().back(),
               AllOf(StartsWith("round 2/3"), EndsWith("9/11  loss 0.3125  0.5/s  ETA 0:04")));
 }
 
 TEST_F(ProgressBarOnAFile, EstimatesTheRunFromAWholeRound) {
   begin();
-  batch(Stage::surrogate, 0, 1, std::chrono::seconds(60));
+  batch(surrogate_stage, 0, 1, std::chrono::seconds(60));
   EXPECT_THAT(lines().back(), Not(HasSubstr("run")));
-  batch(Stage::noise, 0, 1, std::chrono::seconds(30));
+  batch(noise_stage, 0, 1, std::chrono::seconds(30));
   end_round();
-  batch(Stage::surrogate, 0, 1, std::chrono::seconds(20));
+  batch(surrogate_stage, 0, 1, std::chrono::seconds(20));
   EXPECT_THAT(lines().back(), EndsWith("ETA 0:00, run 2:40"));
   // Far slower than the round before: the run cannot end before its stage.
-  batch(Stage::noise, 0, 2, std::chrono::seconds(1000));
+  batch(noise_stage, 0, 2, std::chrono::seconds(1000));
   EXPECT_THAT(lines().back(), EndsWith("ETA 16:40, run 16:40"));
 }
 
 TEST_F(ProgressBarOnAFile, DoesNotEstimateTheRunFromTheRestOfARound) {
   begin(1);
   round_ = 1;
-  batch(Stage::noise, 0, 1);
+  batch(noise_stage, 0, 1);
   end_round();
-  batch(Stage::surrogate, 0, 1);
+  batch(surrogate_stage, 0, 1);
   EXPECT_THAT(lines().back(), Not(HasSubstr("run")));
 }
 
 TEST_F(ProgressBarOnAFile, DoesNotEstimateTheRunFromTheRestOfTheFirstRound) {
   begin();
-  batch(Stage::noise, 1, 2);
+  batch(noise_stage, 1, 2);
   end_round();
-  batch(Stage::surrogate, 0, 1);
+  batch(surrogate_stage, 0, 1);
   EXPECT_THAT(lines().back(), Not(HasSubstr("run")));
 }
 
 TEST_F(ProgressBarOnAFile, SaysNothingOfPaceBeforeAnyTimeHasPassed) {
   begin();
-  batch(Stage::noise, 0, 2, std::chrono::seconds(0));
+  batch(noise_stage, 0, 2, std::chrono::seconds(0));
   EXPECT_THAT(lines().back(), EndsWith("1/2  loss 0.3125"));
 }
 
 TEST_F(ProgressBarOnAFile, IsDrawnTenTimesASecondAtMost) {
   begin();
   for (std::size_t b = 0; b < 1000; ++b) {
-    batch(Stage::surrogate, b, 1000, std::chrono::milliseconds(10));
+    batch(surrogate_stage, b, 1000, std::chrono::milliseconds(10));
   }
   EXPECT_THAT(lines(), SizeIs(100));
 }
@@ -180,7 +185,7 @@ TEST_F(ProgressBarOnAFile, IsDrawnTenTimesASecondAtMost) {
 TEST_F(ProgressBarOnAFile, LeavesTheOutcomeOnTheLine) {
   begin();
   HandClock::time += std::chrono::seconds(1);
-  batch(Stage::surrogate, 0, 1);
+  batch(surrogate_stage, 0, 1);
   end_round(0.125);
   bar_(RunEnd{.stop = StopReason::converged});
   EXPECT_EQ(contents(file_.get()).back(), '\n');
@@ -189,7 +194,7 @@ TEST_F(ProgressBarOnAFile, LeavesTheOutcomeOnTheLine) {
 
 TEST_F(ProgressBarOnAFile, WipesOutWhatWasLonger) {
   begin();
-  batch(Stage::surrogate, 0, 1);
+  batch(surrogate_stage, 0, 1);
   const std::size_t length = lines().back().size();
   bar_(RunEnd{.stop = StopReason::converged});
   EXPECT_THAT(lines().back(), SizeIs(length + 1));
@@ -197,15 +202,15 @@ TEST_F(ProgressBarOnAFile, WipesOutWhatWasLonger) {
 
 TEST_F(ProgressBarOnAFile, StandsAfresInASecondRun) {
   begin();
-  batch(Stage::noise, 0, 2);
+  batch(noise_stage, 0, 2);
   end_round();
   bar_(RunEnd{.stop = StopReason::round_limit});
   begin(1);
   round_ = 1;
-  batch(Stage::noise, 1, 2, std::chrono::seconds(4));
+  batch(noise_stage, 1, 2, std::chrono::seconds(4));
   EXPECT_THAT(lines().back(), EndsWith("  0.25/s  ETA 0:00"));
   bar_(RunEnd{.stop = StopReason::stopped_by_observer});
-  EXPECT_THAT(lines().back(), StartsWith("1/3 rounds  loss nan  stopped_by_observer after 0:04"));
+  EXPECT_THAT(lines().back(), StartsWith("1/3 rounds  loss -  stopped_by_observer after 0:04"));
 }
 
 TEST(ProgressBar, EndsTheLineWhenTheRunIsCutShort) {

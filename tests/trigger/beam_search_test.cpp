@@ -178,9 +178,10 @@ Search search(const BeamSearch& beam, const Loss& loss, const Triggers& start,
   const std::size_t length = start.at(0).size();
   const std::size_t k = candidates.at(0).at(0).size();
   ToyScorer scorer(loss, start);
-  const BeamResult result = beam(
-      View<Token, 2>(std::span(tokens), {groups, length}),
-      View<const Token, 3>(std::span<const Token>(options), {groups, length, k}), scorer, constraint);
+  const BeamResult result =
+      beam(View<Token, 2>(std::span(tokens), {groups, length}),
+           View<const Token, 3>(std::span<const Token>(options), {groups, length, k}), scorer,
+           constraint);
   EXPECT_EQ(tokens, flat(scorer.triggers()));
   return {scorer.triggers(), result, std::move(scorer.proposals)};
 }

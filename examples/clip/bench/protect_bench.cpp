@@ -90,29 +90,30 @@ class ScratchFolder {
 /// A pairs folder with so many training images of so many captions each.
 std::string draw(const ScratchFolder& scratch, std::size_t count, std::size_t captions = 1) {
   std::string folder = scratch.file("pairs-" + std::to_string(count));
-  pairs::DrawnScenes({.train = count, .test = 10, .captions_per_image = captions, .size = 64})
+  unlearn::pairs::DrawnScenes(
+      {.train = count, .test = 10, .captions_per_image = captions, .size = 64})
       .write(folder);
   return folder;
 }
 
 /// What both procedures protect, and the model that both begin with.
 struct Task {
-  pairs::CaptionSet set;
-  pairs::WordTokenizer tokenizer;
-  pairs::ImagePairs pairs;
+  unlearn::pairs::CaptionSet set;
+  unlearn::pairs::WordTokenizer tokenizer;
+  unlearn::pairs::ImagePairs pairs;
   clip::ClipConfig config;
 
   static Task load(const std::string& folder) {
-    pairs::CaptionSet set = pairs::select_split(pairs::read_captions(folder + "/captions.csv"),
-                                                "train", "captions.csv");
-    auto tokenizer = pairs::WordTokenizer::learn(set.captions, 20'000);
+    unlearn::pairs::CaptionSet set = unlearn::pairs::select_split(
+        unlearn::pairs::read_captions(folder + "/captions.csv"), "train", "captions.csv");
+    auto tokenizer = unlearn::pairs::WordTokenizer::learn(set.captions, 20'000);
     std::vector<std::string> paths;
     for (const std::string& image : set.images) paths.push_back(folder + "/images/" + image);
     clip::ClipConfig config = clip::named_config("rn-small");
     config.vocab_size = static_cast<std::int64_t>(tokenizer.vocabulary());
-    pairs::ImagePairs pairs(paths, set.image_of_row,
-                            pairs::tokens_of(set, tokenizer, 77 - trigger_length),
-                            {.size = static_cast<std::size_t>(config.image_resolution)});
+    unlearn::pairs::ImagePairs pairs(paths, set.image_of_row,
+                                     unlearn::pairs::tokens_of(set, tokenizer, 77 - trigger_length),
+                                     {.size = static_cast<std::size_t>(config.image_resolution)});
     return {std::move(set), std::move(tokenizer), std::move(pairs), config};
   }
 
@@ -300,7 +301,7 @@ void against_reference(benchmark::State& bench) {
 
     auto mem = unlearn::mem();
     unlearn::TokenFilter words(task.tokenizer.vocabulary());
-    words.deny(pairs::unpublishable(task.tokenizer));
+    words.deny(unlearn::pairs::unpublishable(task.tokenizer));
     mem.filter = words;
     mem.surrogate_steps = surrogate_steps;
     const clip::Clip model = warm_model(task);

@@ -82,7 +82,8 @@ TEST_F(Training, LearnsAndLogsEveryEpoch) {
       plan.minimizer(pairs.rows()).minimize(model, pairs, state, rng, EpochLog(log, model, others));
   EXPECT_EQ(result.stop, StopReason::round_limit);
   EXPECT_EQ(result.train_steps, 36U);
-  EXPECT_LT(result.trace.back().surrogate, 0.8 * result.trace.front().surrogate);
+  EXPECT_LT(result.trace.back().of(surrogate_stage).value(),
+            0.8 * result.trace.front().of(surrogate_stage).value());
 
   std::istringstream lines(read_file(log));
   std::string line;

@@ -6,9 +6,9 @@
 #include <ostream>
 #include <utility>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"

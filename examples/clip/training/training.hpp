@@ -207,7 +207,7 @@ template <class Model, PairSource Pairs>
 void EpochLog<Model, Pairs>::operator()(const RoundEnd& event) {
   last_ = evaluate(*model_, *pairs_);
   lines_.push_back(epoch_log::epoch_line({.epoch = event.losses.round + 1,
-                                          .loss = event.losses.surrogate,
+                                          .loss = event.losses.of(surrogate_stage).value(),
                                           .rate = model_->optimizer().rate(),
                                           .retrieval = *last_}));
   epoch_log::write_epoch_lines(path_, lines_);

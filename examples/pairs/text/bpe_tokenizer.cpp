@@ -21,7 +21,6 @@
 namespace unlearn::pairs {
 namespace {
 
-
 constexpr std::size_t byte_values = 256;
 constexpr std::size_t base_symbols = 2 * byte_values;
 constexpr std::size_t merge_count = 48'894;

@@ -381,9 +381,10 @@ void write_trace(const std::string& path, std::span<const RoundLosses> trace) {
   std::string text = "round,surrogate,trigger,noise\n";
   for (const RoundLosses& losses : trace) {
     text.append(std::to_string(losses.round + 1));
-    for (const double loss : {losses.surrogate, losses.trigger, losses.noise}) {
+    for (const std::string_view stage : {surrogate_stage, trigger_stage, noise_stage}) {
+      const std::optional<double> loss = losses.of(stage);
       char number[32] = "";
-      if (loss == loss) std::snprintf(number, sizeof number, "%.9g", loss);
+      if (loss) std::snprintf(number, sizeof number, "%.9g", *loss);
       text.append(",").append(number);
     }
     text.append("\n");
@@ -605,7 +606,7 @@ void protect(const ProtectOptions& given) {
   }
   manifest["result"] = {{"stop", to_string(result.stop)},
                         {"rounds", result.rounds},
-                        {"loss", result.loss},  // null where no stage ran
+                        {"loss", result.loss ? Json(*result.loss) : Json()},
                         {"train_steps", result.train_steps},
                         {"rows", sources.set.rows()}};
   manifest["seconds"] = seconds;

@@ -361,9 +361,9 @@ class Reproduction {
 /// What was published is read back from the disk and held against the clean pairs.
 void Reproduction::verify_row(const TableRow& row) {
   const std::string folder = stage("protect-" + row.name);
-  const Verification found = verify(
-      {.images = options_.pairs.images_folder(), .captions = options_.pairs.captions_file()},
-      folder, {.vocab = vocab() == "words" ? "" : vocab(), .threads = options_.threads});
+  const Verification found =
+      verify({.images = options_.pairs.images_folder(), .captions = options_.pairs.captions_file()},
+             folder, {.vocab = vocab() == "words" ? "" : vocab(), .threads = options_.threads});
   if (!found.holds()) {
     throw Error("protected pairs in '" + folder +
                 "' do not hold what they promise: " + found.violations.front());

@@ -113,10 +113,8 @@ class Checkpoint {
   template <class State, class Rng, class Model>
   void operator()(const SafePoint<State, Rng, Model>& safe) {
     take_directory();
-    if constexpr (detail::is_journaled<decltype(State::noise)>) {
-      detail::host_store(safe.state.noise).hold();
-    }
-    if (!safe.last && !is_due(safe.state.noise)) return;
+    if constexpr (detail::journals_noise<State>) detail::host_store(safe.state.noise).hold();
+    if (!safe.last && !is_due(safe.state)) return;
     write(safe.state, safe.rng, safe.model);
     last_write_ = Clock::now();
   }
@@ -138,12 +136,14 @@ class Checkpoint {
     ours_ = true;
   }
 
-  template <class Noise>
-  [[nodiscard]] bool is_due([[maybe_unused]] const Noise& noise) const {
+  template <class State>
+  [[nodiscard]] bool is_due([[maybe_unused]] const State& state) const {
     if (Clock::now() - last_write_ >= options_.every) return true;
-    if constexpr (detail::is_journaled<Noise>) {
-      std::size_t pending = detail::host_store(noise).pending_bytes();
-      if constexpr (HostBackedNoiseStore<Noise>) pending += noise.dirty_bytes();
+    if constexpr (detail::journals_noise<State>) {
+      std::size_t pending = detail::host_store(state.noise).pending_bytes();
+      if constexpr (HostBackedNoiseStore<decltype(State::noise)>) {
+        pending += state.noise.dirty_bytes();
+      }
       return pending > options_.pending_limit_bytes;
     } else {
       return false;
@@ -153,9 +153,16 @@ class Checkpoint {
   template <class State, class Rng, class Model>
   void write(State& state, const Rng& rng, Model& model);
 
+  /// The noise's part: a journal of what is pending, or a new file of all of it if it changed.
+  template <class Noise>
+  void write_noise(Noise& noise, detail::CheckpointManifest& next) const;
+
+  /// Copies the triggers to triggers.npy, unless they are there.
+  void export_triggers(const TriggerTable& triggers);
+
   /// The model's part; a new file only if it took optimiser steps since the last one.
   template <class Model>
-  detail::CheckpointPart write_model(Model& model, std::uint64_t train_steps) const;
+  detail::CheckpointPart write_model(Model& model, std::uint64_t steps) const;
 
   /// The part with the pieces that `emit(put)` hands to `put`; a new file only if they changed.
   template <class Emit>
@@ -165,11 +172,16 @@ class Checkpoint {
   template <class Model>
   void load_model(Model& model, const detail::CheckpointPart& part) const;
 
+  /// Noise and model, or neither: the noise is as before when the model's `load` fails.
+  template <class Noise, class Model>
+  void load_noise_and_model(Noise& noise, Model& model,
+                            const detail::CheckpointManifest& saved) const;
+
   /// Takes the journal for the noise that is pending.
   template <class Noise>
   void read_journal(Noise& noise, const detail::CheckpointManifest& saved) const;
 
-  template <class Noise>
+  /// Removes the files that the last checkpoint does not name.
   void remove_other_parts() const;
 
   detail::CheckpointDirectory directory_;
@@ -194,19 +206,30 @@ void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
   static_assert(SavableGenerator<Rng>,
                 "the generator is no unlearn::SavableGenerator: a checkpoint needs a copyable one "
                 "with operator<< and operator>>, as standard engines have, or with save and load");
-  detail::write_back(state.noise);
-  auto& noise = detail::host_store(state.noise);
-  using Noise = std::remove_reference_t<decltype(noise)>;
   ++generation_;
   detail::CheckpointManifest next{.generation = generation_,
                                   .shape = detail::shape_of(state),
                                   .progress = state.progress,
                                   .generator = detail::generator_text(rng)};
-  next.model = write_model(model, state.progress.train_steps);
-  const auto put_triggers = [&](const auto& put) {
-    put_npy(std::as_const(state.triggers).view(), put);
-  };
-  next.triggers = write_part(triggers_kind, written_.triggers, put_triggers);
+  next.model = write_model(model, state.progress.training.steps);
+  if constexpr (detail::has_noise<State>) {
+    detail::write_back(state.noise);
+    next.triggers = write_part(triggers_kind, written_.triggers, [&](const auto& put) {
+      put_npy(std::as_const(state.triggers).view(), put);
+    });
+    write_noise(detail::host_store(state.noise), next);
+  }
+
+  directory_.write_state(next);  // From here on, the new checkpoint counts.
+  if constexpr (detail::journals_noise<State>) detail::host_store(state.noise).flush();
+  written_ = std::move(next);
+  remove_other_parts();
+  if constexpr (detail::has_noise<State>) export_triggers(state.triggers);
+}
+
+template <class Clock>
+template <class Noise>
+void Checkpoint<Clock>::write_noise(Noise& noise, detail::CheckpointManifest& next) const {
   if constexpr (JournaledNoiseStore<Noise>) {
     next.noise = written_.noise;
     if (noise.pending_bytes() > 0) {
@@ -218,25 +241,22 @@ void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
     next.noise = write_part(noise_kind, written_.noise,
                             [&](const auto& put) { detail::put_noise_npy(noise, put); });
   }
+}
 
-  directory_.write_state(next);  // From here on, the new checkpoint counts.
-  if constexpr (JournaledNoiseStore<Noise>) noise.flush();
-  written_ = std::move(next);
-  remove_other_parts<Noise>();
-  if (exported_ != written_.triggers.generation) {
-    AtomicFile file(directory_.path() + "/triggers.npy");
-    put_triggers([&](std::span<const std::byte> bytes) { file.write(bytes); });
-    file.commit();
-    exported_ = written_.triggers.generation;
-  }
+template <class Clock>
+void Checkpoint<Clock>::export_triggers(const TriggerTable& triggers) {
+  if (exported_ == written_.triggers.generation) return;
+  AtomicFile file(directory_.path() + "/triggers.npy");
+  put_npy(triggers.view(), [&](std::span<const std::byte> bytes) { file.write(bytes); });
+  file.commit();
+  exported_ = written_.triggers.generation;
 }
 
 template <class Clock>
 template <class Model>
-detail::CheckpointPart Checkpoint<Clock>::write_model(Model& model,
-                                                      std::uint64_t train_steps) const {
+detail::CheckpointPart Checkpoint<Clock>::write_model(Model& model, std::uint64_t steps) const {
   if constexpr (Checkpointable<Model>) {
-    if (written_.model.generation > 0 && written_.progress.train_steps == train_steps) {
+    if (written_.model.generation > 0 && written_.progress.training.steps == steps) {
       return written_.model;
     }
     const std::string path = directory_.part_path(model_kind, generation_);
@@ -250,7 +270,7 @@ detail::CheckpointPart Checkpoint<Clock>::write_model(Model& model,
     file.commit();
     return {.generation = generation_, .checksum = checksum};
   } else {
-    require(train_steps == 0, "optimiser steps of a model without save and load", 0, train_steps);
+    require(steps == 0, "optimiser steps of a model without save and load", 0, steps);
     return {};
   }
 }
@@ -270,14 +290,13 @@ detail::CheckpointPart Checkpoint<Clock>::write_part(std::string_view kind,
 }
 
 template <class Clock>
-template <class Noise>
 void Checkpoint<Clock>::remove_other_parts() const {
   const auto name = [](std::string_view kind, const detail::CheckpointPart& part) {
     return detail::CheckpointDirectory::part_name(kind, part.generation);
   };
-  const std::array kept{
-      name(model_kind, written_.model), name(triggers_kind, written_.triggers),
-      name(JournaledNoiseStore<Noise> ? journal_kind : noise_kind, written_.noise)};
+  const bool journaled = written_.shape.noise_storage == detail::journal_storage;
+  const std::array kept{name(model_kind, written_.model), name(triggers_kind, written_.triggers),
+                        name(journaled ? journal_kind : noise_kind, written_.noise)};
   directory_.remove_parts_except(kept);
 }
 
@@ -285,22 +304,40 @@ template <class Clock>
 template <class State, class Rng, class Model>
   requires SavableGenerator<Rng>
 bool Checkpoint<Clock>::restore(State& state, Rng& rng, Model& model) {
-  auto& noise = detail::host_store(state.noise);
-  using Noise = std::remove_reference_t<decltype(noise)>;
-  if constexpr (JournaledNoiseStore<Noise>) noise.hold();
+  if constexpr (detail::journals_noise<State>) detail::host_store(state.noise).hold();
   if (!directory_.has_state()) return false;
   directory_.lock();
 
   detail::CheckpointManifest saved = directory_.read_state();
   const std::string path = directory_.state_path();
-  require_same_shape(path, detail::shape_of(state), saved.shape);
+  detail::require_same_shape(path, detail::shape_of(state), saved.shape);
   require_in_file((saved.model.generation > 0) == Checkpointable<Model>, path, "model",
                   Checkpointable<Model> ? "a saved one" : "none, as this one has no load",
                   Checkpointable<Model> ? "none" : "a saved one");
   Rng restored_rng = detail::read_generator(path, rng, saved.generator);
-  const auto triggers = directory_.template open_npy<Token>(
-      triggers_kind, saved.triggers, {state.triggers.groups(), state.triggers.length()});
+  if constexpr (detail::has_noise<State>) {
+    const auto triggers = directory_.template open_npy<Token>(
+        triggers_kind, saved.triggers, {state.triggers.groups(), state.triggers.length()});
+    load_noise_and_model(detail::host_store(state.noise), model, saved);
+    if constexpr (HostBackedNoiseStore<decltype(State::noise)>) state.noise.reload();
+    std::ranges::copy(triggers.view.flat(), state.triggers.view().flat().begin());
+  } else {
+    load_model(model, saved.model);
+  }
+  state.progress = saved.progress;
+  rng = std::move(restored_rng);
 
+  generation_ = saved.generation;
+  written_ = std::move(saved);
+  ours_ = restored_ = true;
+  remove_other_parts();
+  return true;
+}
+
+template <class Clock>
+template <class Noise, class Model>
+void Checkpoint<Clock>::load_noise_and_model(Noise& noise, Model& model,
+                                             const detail::CheckpointManifest& saved) const {
   if constexpr (JournaledNoiseStore<Noise>) {
     try {
       read_journal(noise, saved);
@@ -318,16 +355,6 @@ bool Checkpoint<Clock>::restore(State& state, Rng& rng, Model& model) {
       noise.store(std::span(&group, 1), rows.view.slice(group, 1));
     }
   }
-  if constexpr (HostBackedNoiseStore<decltype(State::noise)>) state.noise.reload();
-  std::ranges::copy(triggers.view.flat(), state.triggers.view().flat().begin());
-  state.progress = saved.progress;
-  rng = std::move(restored_rng);
-
-  generation_ = saved.generation;
-  written_ = std::move(saved);
-  ours_ = restored_ = true;
-  remove_other_parts<Noise>();
-  return true;
 }
 
 template <class Clock>

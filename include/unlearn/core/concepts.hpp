@@ -7,8 +7,8 @@
 #include <iosfwd>
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
+#include <type_traits>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -87,6 +87,11 @@ concept PairSource =
       p.load_signals(indices, out);
       { p.caption(i) } -> std::convertible_to<std::span<const Token>>;
     };
+
+/// The noise that goes with a source's signals: int8 on the pixel lattice, else float.
+template <PairSource Pairs>
+using noise_of_t =
+    std::conditional_t<std::is_integral_v<typename Pairs::sample_type>, std::int8_t, float>;
 
 namespace detail {
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
 #include <span>
-#include <type_traits>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
@@ -12,11 +10,6 @@
 #include "unlearn/noise/noise_store.hpp"
 
 namespace unlearn {
-
-/// The noise that goes with a source's signals: int8 on the pixel lattice, else float.
-template <PairSource Pairs>
-using noise_of_t =
-    std::conditional_t<std::is_integral_v<typename Pairs::sample_type>, std::int8_t, float>;
 
 /// The state of a run that has not begun: no noise, in memory, and the same trigger everywhere.
 ///

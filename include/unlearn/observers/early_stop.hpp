@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/observer.hpp"
 #include "unlearn/mem/events.hpp"
-#include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/round_losses.hpp"
 
 namespace unlearn {
 
@@ -48,8 +50,9 @@ class EarlyStop {
 
   void see(const RoundLosses& losses) {
     ++seen_.stale;
-    if (losses.last() < seen_.best - options_.min_delta) {
-      seen_.best = losses.last();
+    const std::optional<double> loss = losses.last();
+    if (loss && is_finite(*loss) && *loss < seen_.best - options_.min_delta) {
+      seen_.best = *loss;
       seen_.stale = 0;
     }
   }

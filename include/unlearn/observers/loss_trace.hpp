@@ -28,7 +28,7 @@ class LossTrace {
   void write_csv(const std::string& path) const {
     std::string csv = "round,stage,batch,loss\n";
     for (const BatchEnd& event : batches_) {
-      csv.append(number_text(event.round)).append(",").append(to_string(event.stage));
+      csv.append(number_text(event.round)).append(",").append(event.stage);
       csv.append(",").append(number_text(event.batch));
       csv.append(",").append(number_text(event.loss)).append("\n");
     }

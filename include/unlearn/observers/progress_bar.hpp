@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "unlearn/io/number_text.hpp"
 #include "unlearn/mem/events.hpp"
@@ -48,7 +50,7 @@ class ProgressBar {
     whole_round_ = event.first_round == 0;
     complete_rounds_ = event.first_round;
     rounds_ = event.rounds;
-    loss_ = RoundLosses::not_run;
+    loss_ = std::nullopt;
     last_round_ = 0;
     next_batch_ = 0;
   }
@@ -86,8 +88,9 @@ class ProgressBar {
   void operator()(const RunEnd& event) {
     if (!shown_) return;
     line_.draw(number_text(complete_rounds_) + "/" + number_text(rounds_) + " rounds  loss " +
-               rounded_text(loss_, loss_digits) + "  " + std::string(to_string(event.stop)) +
-               " after " + duration_text(seconds(Clock::now() - run_begin_)));
+               (loss_ ? rounded_text(*loss_, loss_digits) : std::string("-")) + "  " +
+               std::string(to_string(event.stop)) + " after " +
+               duration_text(seconds(Clock::now() - run_begin_)));
     line_.finish();
   }
 
@@ -120,8 +123,7 @@ class ProgressBar {
   [[nodiscard]] std::string text(const BatchEnd& event) const {
     const std::size_t done = event.batch + 1;
     const std::string head = "round " + number_text(event.round + 1) + "/" +
-                             number_text(event.rounds) + " " + std::string(to_string(event.stage)) +
-                             " ";
+                             number_text(event.rounds) + " " + std::string(event.stage) + " ";
     const std::string tail = number_text(done) + "/" + number_text(event.batches) + "  loss " +
                              rounded_text(event.loss, loss_digits) + pace_text(event);
     const std::size_t used = head.size() + tail.size() + 3;
@@ -164,12 +166,12 @@ class ProgressBar {
   Time next_draw_{};
   double last_round_ = 0;       ///< seconds that the last round took; 0 unless all of it was seen
   std::size_t next_batch_ = 0;  ///< the batch with which the stage under way goes on
-  Stage stage_{};
+  std::string_view stage_{};
   std::size_t seen_ = 0;  ///< batches of this stage that this run has seen
   bool whole_round_ = false;
   std::uint32_t complete_rounds_ = 0;
   std::uint32_t rounds_ = 0;
-  double loss_ = RoundLosses::not_run;  ///< of the last complete round
+  std::optional<double> loss_{};  ///< of the last complete round
 };
 
 /// A progress bar on stderr, unless told otherwise; quiet where there is no terminal.

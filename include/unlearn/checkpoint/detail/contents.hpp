@@ -12,6 +12,7 @@
 #include <span>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,20 @@
 
 namespace unlearn::detail {
 
+/// Whether a run changes noise and triggers: it has a RunState, and not a TrainingState.
+template <class State>
+inline constexpr bool has_noise = requires(State& state) { state.noise; };
+
+/// Whether its noise reaches a file at checkpoints only.
+template <class State>
+inline constexpr bool journals_noise = false;
+template <class Store>
+inline constexpr bool journals_noise<RunState<Store>> = is_journaled<Store>;
+
+/// How a checkpoint keeps noise: as a journal of a store with a file of its own, or all of it.
+inline constexpr std::string_view journal_storage = "journal";
+inline constexpr std::string_view whole_storage = "whole";
+
 [[nodiscard]] inline std::uint64_t scope_checksum(const GroupMap& scope) {
   std::vector<Index> groups(scope.rows());
   for (std::size_t row = 0; row < groups.size(); ++row) groups[row] = scope.of(row);
@@ -38,7 +53,7 @@ namespace unlearn::detail {
 template <class Store>
 [[nodiscard]] RunShape shape_of(const RunState<Store>& state) {
   return {.noise_dtype = std::string(npy_dtype<typename Store::value_type>),
-          .noise_storage = is_journaled<Store> ? "journal" : "whole",
+          .noise_storage = std::string(is_journaled<Store> ? journal_storage : whole_storage),
           .noise_groups = state.noise.groups(),
           .noise_elements = state.noise.elements(),
           .trigger_groups = state.triggers.groups(),
@@ -46,6 +61,11 @@ template <class Store>
           .rows = state.scope.triggers.rows(),
           .noise_scope = scope_checksum(state.scope.noise),
           .trigger_scope = scope_checksum(state.scope.triggers)};
+}
+
+/// A run that only trains has neither noise nor triggers.
+[[nodiscard]] inline RunShape shape_of(const TrainingState& /*state*/) {
+  return {.noise_dtype = "none", .noise_storage = "none"};
 }
 
 /// @throws FileError unless a run of shape `run` can go on from a state of shape `saved`

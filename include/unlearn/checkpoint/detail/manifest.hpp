@@ -13,7 +13,7 @@
 #include "unlearn/io/checksum.hpp"
 #include "unlearn/io/file.hpp"
 #include "unlearn/io/number_text.hpp"
-#include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/run_progress.hpp"
 
 namespace unlearn::detail {
 
@@ -38,7 +38,7 @@ struct CheckpointPart {
 
 /// All that a checkpoint's `state` file says.
 ///
-/// The file is text: a line for each entry below, the entry's name and its numbers; the lines of
+/// The file is text: a line for each entry below, the entry's name and its values; the lines of
 /// the trace; the generator, as many bytes as its line says; and a checksum of all that. Numbers
 /// are read back to the last bit.
 struct CheckpointManifest {
@@ -55,10 +55,18 @@ struct CheckpointManifest {
 // What is written and what is read is said once. The structured bindings are there to fail when a
 // member is added: what is not saved cannot be resumed.
 
+template <class Archive, class Loss>
+void describe_stage_loss(Archive& archive, Loss& loss) {
+  auto& [stage, mean] = loss;
+  archive("stage_loss", stage, mean);
+}
+
 template <class Archive, class Losses>
-void describe(Archive& archive, std::string_view name, Losses& losses) {
-  auto& [round, surrogate, trigger, noise] = losses;
-  archive(name, round, surrogate, trigger, noise);
+void describe_round(Archive& archive, Losses& losses) {
+  auto& [round, stages] = losses;
+  archive("losses_of_round", round);
+  archive.lines("stage_losses", stages,
+                [](auto& lines, auto& loss) { describe_stage_loss(lines, loss); });
 }
 
 template <class Archive, class Manifest>
@@ -66,8 +74,9 @@ void describe(Archive& archive, Manifest& manifest) {
   auto& [generation, shape, progress, model, triggers, noise, noise_probe, generator] = manifest;
   auto& [dtype, storage, groups, elements, trigger_groups, trigger_length, rows, noise_scope,
          trigger_scope] = shape;
-  auto& [round, stage, batch, order_seed, loss_sum, epoch_seed, epoch_row, train_steps, current,
-         trace] = progress;
+  auto& [round, stage, batch, loss_sum, current, trace, pass, training] = progress;
+  auto& [order_seed] = pass;
+  auto& [epoch_seed, epoch_row, steps] = training;
   archive("generation", generation);
   archive("noise_shape", dtype, storage, groups, elements);
   archive("trigger_shape", trigger_groups, trigger_length);
@@ -75,19 +84,20 @@ void describe(Archive& archive, Manifest& manifest) {
   archive("round", round);
   archive("stage", stage);
   archive("batch", batch);
-  archive("order_seed", order_seed);
   archive("loss_sum", loss_sum);
-  archive("epoch_seed", epoch_seed);
-  archive("epoch_row", epoch_row);
-  archive("train_steps", train_steps);
-  describe(archive, "current", current);
-  archive.lines("trace", trace);
+  describe_round(archive, current);
+  archive.lines("trace", trace, [](auto& lines, auto& losses) { describe_round(lines, losses); });
+  archive("pass", order_seed);
+  archive("training", epoch_seed, epoch_row, steps);
   archive("model", model.generation, model.checksum);
   archive("triggers", triggers.generation, triggers.checksum);
   archive("noise", noise.generation, noise.checksum);
   archive("noise_probe", noise_probe);
   archive.bytes("generator", generator);
 }
+
+/// Stands for a text without characters.
+inline constexpr std::string_view no_text = "-";
 
 /// Writes entries as lines.
 class ManifestWriter {
@@ -99,9 +109,12 @@ class ManifestWriter {
     text_ += '\n';
   }
 
-  void lines(std::string_view name, const std::vector<RoundLosses>& trace) {
-    (*this)(name, trace.size());
-    for (const RoundLosses& losses : trace) describe(*this, "losses", losses);
+  /// Writes how many there are, and then what `describe_each(archive, entry)` writes of each.
+  template <class Entry, class Describe>
+  void lines(std::string_view name, const std::vector<Entry>& entries,
+             const Describe& describe_each) {
+    (*this)(name, entries.size());
+    for (const Entry& entry : entries) describe_each(*this, entry);
   }
 
   void bytes(std::string_view name, const std::string& bytes) {
@@ -113,8 +126,10 @@ class ManifestWriter {
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  static std::string_view word(const std::string& text) { return text; }
-  static std::string_view word(Stage stage) { return to_string(stage); }
+  // An empty text would read back as no word at all.
+  static std::string_view word(const std::string& text) {
+    return text.empty() ? std::string_view(no_text) : text;
+  }
   template <class Number>
   static std::string word(Number number) {
     return number_text(number);
@@ -139,11 +154,13 @@ class ManifestReader {
                     number_text(sizeof...(values)) + " value(s)", whole.substr(0, 80));
   }
 
-  void lines(std::string_view name, std::vector<RoundLosses>& trace) {
+  /// Reads as many entries as the line says.
+  template <class Entry, class Describe>
+  void lines(std::string_view name, std::vector<Entry>& entries, const Describe& describe_each) {
     std::size_t count = 0;
     (*this)(name, count);
     // Memory is taken line by line, as far as there are lines.
-    for (std::size_t i = 0; i < count; ++i) describe(*this, "losses", trace.emplace_back());
+    for (std::size_t i = 0; i < count; ++i) describe_each(*this, entries.emplace_back());
   }
 
   void bytes(std::string_view name, std::string& bytes) {
@@ -172,17 +189,8 @@ class ManifestReader {
   }
 
   static bool parse(std::string_view word, std::string& text) {
-    text = word;
-    return !text.empty();
-  }
-  static bool parse(std::string_view word, Stage& stage) {
-    for (const Stage known : {Stage::surrogate, Stage::trigger, Stage::noise}) {
-      if (word == to_string(known)) {
-        stage = known;
-        return true;
-      }
-    }
-    return false;
+    text = word == no_text ? std::string_view() : word;
+    return !word.empty();
   }
   template <class Number>
   static bool parse(std::string_view word, Number& number) {
@@ -193,7 +201,7 @@ class ManifestReader {
   const std::string& path_;
 };
 
-inline constexpr std::string_view manifest_title = "unlearn checkpoint 1\n";
+inline constexpr std::string_view manifest_title = "unlearn checkpoint 2\n";
 
 /// The last line: the checksum of all lines before it.
 [[nodiscard]] inline std::string manifest_end(std::string_view body) {

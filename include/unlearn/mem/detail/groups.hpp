@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,35 +11,9 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/group_map.hpp"
-#include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
 
 namespace unlearn::detail {
-
-/// The order in which a pass visits `count` items, drawn from `seed` alone.
-inline std::vector<Index> drawn_order(std::size_t count, std::uint64_t seed) {
-  std::vector<Index> order(count);
-  std::iota(order.begin(), order.end(), Index{0});
-  SplitMix64 generator(seed);
-  shuffle(std::span(order), generator);
-  return order;
-}
-
-/// Cuts a pass over `count` items into batches of at most `batch_size` whose sizes differ by one
-/// at most: a contrastive loss says little about a tiny last batch.
-struct PassCut {
-  std::size_t count = 0;
-  std::size_t batch_size = 1;
-
-  [[nodiscard]] std::size_t batches() const {
-    return count / batch_size + (count % batch_size > 0 ? 1 : 0);
-  }
-
-  [[nodiscard]] std::span<const Index> batch(std::span<const Index> order, std::size_t b) const {
-    const std::size_t begin = count * b / batches();
-    return order.subspan(begin, count * (b + 1) / batches() - begin);
-  }
-};
 
 /// The distinct groups in a batch, and who belongs to which of them.
 struct DistinctGroups {
@@ -102,15 +74,6 @@ inline std::vector<Index> groups_of(const GroupMap& map, std::span<const Index> 
   std::vector<Index> groups(rows.size());
   std::ranges::transform(rows, groups.begin(), [&](Index row) { return map.of(row); });
   return groups;
-}
-
-/// The signals that `rows` name, place by place.
-template <class Pairs>
-std::vector<Index> signals_of(Pairs& pairs, std::span<const Index> rows) {
-  std::vector<Index> signals(rows.size());
-  std::ranges::transform(rows, signals.begin(),
-                         [&](Index row) { return static_cast<Index>(pairs.signal_of(row)); });
-  return signals;
 }
 
 }  // namespace unlearn::detail

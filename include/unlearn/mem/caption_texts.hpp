@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/trigger/front_placement.hpp"
+#include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_table.hpp"
+
+namespace unlearn {
+
+/// The captions of rows, each with its row's current trigger, as a text encoder meets them.
+template <PairSource Pairs, TriggerPlacement Placement>
+class CaptionTexts {
+ public:
+  /// What the texts are made of.
+  struct Sources {
+    Pairs& pairs;                   ///< the captions
+    const TriggerTable& triggers;   ///< the triggers
+    const GroupMap& trigger_scope;  ///< which row has which trigger
+  };
+
+  /// @param sources   must outlive this
+  /// @param placement where a trigger is put in its caption; copied
+  CaptionTexts(const Sources& sources, const Placement& placement)
+      : sources_(sources), sequences_(placement, sources.triggers.length()) {}
+
+  /// The captions of `rows` with their own triggers; valid until the next call.
+  [[nodiscard]] TokenBatch operator()(std::span<const Index> rows) { return (*this)(rows, rows); }
+
+  /// Text i is the caption of row caption_rows[i] with the trigger of row trigger_rows[i]; valid
+  /// until the next call.
+  [[nodiscard]] TokenBatch operator()(std::span<const Index> caption_rows,
+                                      std::span<const Index> trigger_rows) {
+    sequences_.clear();
+    for (std::size_t i = 0; i < caption_rows.size(); ++i) {
+      const Index group = sources_.trigger_scope.of(trigger_rows[i]);
+      sequences_.add(sources_.pairs.caption(caption_rows[i]), sources_.triggers[group]);
+    }
+    return sequences_.batch();
+  }
+
+ private:
+  Sources sources_;
+  TokenSequences<Placement> sequences_;
+};
+
+/// The captions of rows without any trigger.
+template <PairSource Pairs, TriggerPlacement Placement>
+class BareCaptions {
+ public:
+  /// @param pairs     the captions; must outlive this
+  /// @param placement cuts what is longer than the context; copied
+  BareCaptions(Pairs& pairs, const Placement& placement)
+      : pairs_(&pairs), sequences_(placement, 0) {}
+
+  /// The captions of `rows`; valid until the next call.
+  [[nodiscard]] TokenBatch operator()(std::span<const Index> rows) {
+    sequences_.clear();
+    for (const Index row : rows) sequences_.add(pairs_->caption(row), {});
+    return sequences_.batch();
+  }
+
+ private:
+  Pairs* pairs_;
+  TokenSequences<Placement> sequences_;
+};
+
+}  // namespace unlearn

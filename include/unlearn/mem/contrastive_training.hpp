@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>  // std::uniform_random_bit_generator
+#include <tuple>
+#include <type_traits>
+
+#include "unlearn/core/concepts.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/mem/batch_loader.hpp"
+#include "unlearn/mem/caption_texts.hpp"
+#include "unlearn/mem/run_result.hpp"
+#include "unlearn/mem/run_state.hpp"
+#include "unlearn/mem/runner.hpp"
+#include "unlearn/mem/stages/surrogate_stage.hpp"
+#include "unlearn/trigger/front_placement.hpp"
+
+namespace unlearn {
+
+/// Plain training of a model on pairs as they are: a run of SurrogateStage alone, without noise and
+/// triggers. A hacker does this with published pairs. Rounds, events, checkpoints and resuming are
+/// those of MultiStepMinimizer; a round is usually an epoch.
+template <class Placement = FrontPlacement>
+struct ContrastiveTraining {
+  std::uint32_t rounds = 1;      ///< a resumed run counts the earlier ones in
+  std::size_t steps = 0;         ///< optimiser steps a round
+  std::size_t batch_size = 128;  ///< at most; fewer where there are fewer rows
+  Placement placement{};         ///< cuts captions that are longer than the context
+
+  /// Trains from where `state` is to the end.
+  ///
+  /// @param model     Trainable
+  /// @param pairs     a PairSource
+  /// @param state     the progress; changed batch by batch
+  /// @param rng       the run's generator
+  /// @param observers told of RunBegin, BatchEnd, RoundEnd, RunEnd and SafePoint
+  /// @returns why it stopped, and its losses
+  /// @throws InvalidArgument for no rows, or a batch size of 0. What the model, the source or an
+  ///         observer throws passes through.
+  template <class Model, PairSource Pairs, std::uniform_random_bit_generator Rng,
+            class... Observers>
+  RunResult train(Model& model, Pairs& pairs, TrainingState& state, Rng& rng,
+                  Observers&&... observers) const {
+    using Loader = CleanLoader<Pairs>;
+    static_assert(Trainable<Model, typename Loader::Batch>,
+                  "the model is not unlearn::Trainable: see its requirements in "
+                  "unlearn/core/concepts.hpp");
+    require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
+    require(batch_size > 0, "batch size", "at least 1", batch_size);
+    Loader loader(pairs);
+    BareCaptions texts(pairs, placement);
+    RunProgress& progress = state.progress;
+    SurrogateStage surrogate({.per_round = steps, .batch_size = batch_size, .rows = pairs.rows()},
+                             progress.training, loader, texts, model);
+    const StopReason stop = run_stages(
+        RunLimits{.rounds = rounds},
+        RunSubject<TrainingState, Rng, Model>{.state = state, .rng = rng, .model = model},
+        std::tie(surrogate), observers...);
+    return {.stop = stop,
+            .loss = progress.trace.empty() ? std::nullopt : progress.trace.back().last(),
+            .rounds = progress.round,
+            .train_steps = progress.training.steps,
+            .trace = progress.trace};
+  }
+};
+
+static_assert(std::is_trivially_copyable_v<ContrastiveTraining<>>);
+
+}  // namespace unlearn

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <random>  // std::uniform_random_bit_generator
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/contrast/caption_shuffle.hpp"
+#include "unlearn/core/backend.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/random.hpp"
+#include "unlearn/core/result.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/mem/detail/groups.hpp"
+#include "unlearn/mem/pass.hpp"
+#include "unlearn/mem/perturbed_signal.hpp"
+#include "unlearn/mem/stage.hpp"
+#include "unlearn/noise/ball_and_box_set.hpp"
+#include "unlearn/noise/box.hpp"
+#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/projected_sign_descent.hpp"
+
+namespace unlearn {
+
+/// The name of NoiseStage.
+inline constexpr std::string_view noise_stage = "noise";
+
+/// The policies of a noise descent.
+template <class Ball, class Loss>
+struct NoiseDescentPolicies {
+  ProjectedSignDescent descent{};  ///< `keep` is ignored: the loss is redrawn every step
+  Ball ball;                       ///< bounds each noise
+  Box<float> box{};                ///< valid range of float signals
+  CaptionShuffle shuffle{};        ///< of the captions of a batch
+  Loss loss{};                     ///< L
+};
+
+/// Level 3 of MEM: δ ← Proj(δ − α · sign ∇_δ L(I + δ, S(T) ⊕ t)), Eq. 5.
+///
+/// It visits every perturbed signal once a round. S is drawn anew for every evaluation of the loss,
+/// and with it the caption row, so the trigger, that a signal gets: image i meets one of its own
+/// triggers and the caption of another image.
+/// Source: MEM (Liu et al., ACM MM 2024), Eq. 5.
+///
+/// @tparam Loader BatchLoader
+/// @tparam Texts  `texts(caption_rows, trigger_rows)` gives texts: CaptionTexts
+template <class Policies, class Loader, class Store, class Texts, class Model>
+class NoiseStage {
+  using Sample = typename Loader::Sample;
+  using Delta = typename Loader::Delta;
+  using Batch = typename Loader::Batch;
+  static constexpr bool on_grid = std::is_integral_v<Sample>;
+
+ public:
+  /// See RunStage.
+  static constexpr std::string_view name = noise_stage;
+
+  /// What the stage works with; the references must outlive it.
+  struct Parts {
+    Loader& loader;  ///< gives batches of signals and their noise
+    Store& noise;    ///< changed in place
+    Texts& texts;    ///< gives the texts that the signals meet
+    Model& model;    ///< gives embeddings and gradients
+  };
+
+  /// @param policies   how the noise is improved
+  /// @param parts      what it works with
+  /// @param signals    what a pass visits
+  /// @param batch_size the most perturbed signals in a batch
+  /// @param progress   the part of the progress that the stage writes; must outlive it
+  NoiseStage(const Policies& policies, const Parts& parts, PerturbedSignals signals,
+             std::size_t batch_size, PassProgress& progress)
+      : policies_(policies),
+        parts_(parts),
+        signals_(std::move(signals)),
+        pass_({.count = policies.descent.steps > 0 ? signals_.size() : 0, .batch_size = batch_size},
+              progress) {}
+
+  /// The same in every round; none where the descent has no steps.
+  [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return pass_.batches(); }
+
+  /// All descent steps on one batch of perturbed signals.
+  /// @returns the loss after the last step; nothing, and the noise stays as it was, when a loss or
+  /// a
+  ///          gradient is not finite
+  template <std::uniform_random_bit_generator Rng>
+  std::optional<double> run(const StageBatch& at, Rng& rng) {
+    const std::span<const Index> batch = pass_.batch(at, rng);
+    const std::vector<PerturbedSignal> now = signals_.at(batch);
+    const std::vector<PerturbedSignal> next = signals_.at(pass_.next(at));
+    const std::vector<Index> groups = noise_groups_of(now);
+    DescentResult found{};
+    if (signals_.exclusive()) {
+      parts_.loader.load(std::span(now), std::span(next));
+      found = descend_each(batch, groups, rng);
+    } else {
+      parts_.loader.load_clean(now, next);
+      found = descend_shared(batch, groups, rng);
+    }
+    evaluations_ += static_cast<std::size_t>(found.evaluations);
+    if (found.stop == StopReason::not_finite) return std::nullopt;
+    return found.value;
+  }
+
+  /// Brings noise that is in a device's memory to the host.
+  void finish() { detail::write_back(parts_.noise); }
+
+  /// Evaluations of the loss so far.
+  [[nodiscard]] std::size_t evaluations() const { return evaluations_; }
+
+ private:
+  /// Every signal has a noise of its own: the descent runs on the loaded batch itself.
+  template <class Rng>
+  DescentResult descend_each(std::span<const Index> batch, std::span<const Index> groups,
+                             Rng& rng) {
+    const View<Delta, 2> delta = parts_.loader.delta();
+    const DescentResult found = descent().optimize(
+        [&](View<const Delta, 2> noise, auto... gradient) {
+          return evaluate(batch, {.clean = parts_.loader.clean(), .noise = noise}, rng,
+                          gradient...);
+        },
+        delta, feasible(parts_.loader.clean(), policies_.box), parts_.loader.policy());
+    if (found.stop != StopReason::not_finite) parts_.noise.store(groups, delta);
+    return found;
+  }
+
+  /// Signals share noises: the descent runs on the distinct noises of the batch, and their
+  /// gradients are summed.
+  template <class Rng>
+  DescentResult descend_shared(std::span<const Index> batch, std::span<const Index> groups,
+                               Rng& rng) {
+    const auto& policy = parts_.loader.policy();
+    const std::size_t elements = parts_.noise.elements();
+    const detail::DistinctGroups shared(groups);
+    const std::array<std::size_t, 2> extents{shared.groups.size(), elements};
+    const detail::PlacedGroups places(policy, shared.local);
+    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    const View<Delta, 2> delta(noise.data(), extents);
+    parts_.noise.load(shared.groups, delta);
+
+    auto by_signal = detail::scratch<float>(policy, batch.size() * elements);
+    const View<float, 2> signal_gradient(by_signal.data(), {batch.size(), elements});
+    const auto objective = [&](View<const Delta, 2> noise_at, auto... gradient) {
+      const Batch perturbed = parts_.loader.with_noise(noise_at, places.group_of_row());
+      if constexpr (sizeof...(gradient) == 0) {
+        return evaluate(batch, perturbed, rng);
+      } else {
+        const double loss = evaluate(batch, perturbed, rng, signal_gradient);
+        places.sum(signal_gradient, gradient...);
+        return loss;
+      }
+    };
+    // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
+    auto anywhere = detail::scratch<Sample>(policy, delta.size());
+    detail::fill(policy, on_grid ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const DescentResult found =
+        descent().optimize(objective, delta,
+                           feasible(View<const Sample, 2>(anywhere.data(), extents),
+                                    Box<float>{.low = -infinity, .high = infinity}),
+                           policy);
+    if (found.stop != StopReason::not_finite) parts_.noise.store(shared.groups, delta);
+    return found;
+  }
+
+  // The loss is drawn anew at every step: its lowest value would say more about the draw than
+  // about the noise, so the last iterate is kept.
+  [[nodiscard]] ProjectedSignDescent descent() const {
+    ProjectedSignDescent descent = policies_.descent;
+    descent.keep = Keep::last;
+    return descent;
+  }
+
+  [[nodiscard]] auto feasible(View<const Sample, 2> clean, [[maybe_unused]] Box<float> box) const {
+    using Ball = std::remove_cvref_t<decltype(policies_.ball)>;
+    if constexpr (on_grid) {
+      return PixelGridSet{.lattice = PixelGrid::from(policies_.descent.step, policies_.ball),
+                          .clean = clean};
+    } else {
+      return BallAndBoxSet<float, Ball>{.ball = policies_.ball, .clean = clean, .box = box};
+    }
+  }
+
+  /// L(I + δ, S(T) ⊕ t) with a fresh S; with `gradient`, its derivative by δ, too.
+  template <class Rng, class... Gradient>
+  double evaluate(std::span<const Index> batch, const Batch& perturbed, Rng& rng,
+                  Gradient... gradient) {
+    Model& model = parts_.model;
+    const auto texts = model.encode_texts(shuffled_texts(batch, rng));
+    if constexpr (sizeof...(gradient) == 0) {
+      const auto signals = model.encode_signals(perturbed);
+      return policies_.loss.value(View<const float, 2>(signals), View<const float, 2>(texts),
+                                  model.logit_scale());
+    } else {
+      LossPullback pullback(policies_.loss, texts, model.logit_scale());
+      model.signal_gradient(perturbed, pullback, gradient...);
+      return pullback.value();
+    }
+  }
+
+  template <class Rng>
+  TokenBatch shuffled_texts(std::span<const Index> batch, Rng& rng) {
+    rows_.resize(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const std::span<const Index> captions = signals_.rows_of(batch[i]);
+      rows_[i] = captions[captions.size() == 1 ? 0 : uniform_below(captions.size(), rng)];
+    }
+    std::vector<Index> caption_of(batch.size());
+    policies_.shuffle(std::span(caption_of), rng);
+    caption_rows_.resize(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) caption_rows_[i] = rows_[caption_of[i]];
+    return parts_.texts(caption_rows_, rows_);
+  }
+
+  Policies policies_;
+  Parts parts_;
+  PerturbedSignals signals_;
+  Pass pass_;
+  std::vector<Index> rows_;          ///< the row that stands in for each signal of the batch
+  std::vector<Index> caption_rows_;  ///< the row whose caption it meets
+  std::size_t evaluations_ = 0;
+};
+
+}  // namespace unlearn

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>  // std::uniform_random_bit_generator
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "unlearn/contrast/full_loss_scorer.hpp"
+#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/core/batch.hpp"
+#include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
+#include "unlearn/core/group_map.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/core/tensor_view.hpp"
+#include "unlearn/mem/detail/groups.hpp"
+#include "unlearn/mem/pass.hpp"
+#include "unlearn/mem/stage.hpp"
+#include "unlearn/trigger/beam_search.hpp"
+#include "unlearn/trigger/contrastive_trigger_scorer.hpp"
+#include "unlearn/trigger/front_placement.hpp"
+#include "unlearn/trigger/hotflip_candidate_search.hpp"
+#include "unlearn/trigger/token_filter.hpp"
+#include "unlearn/trigger/token_ranker.hpp"
+#include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_table.hpp"
+
+namespace unlearn {
+
+/// The name of TriggerStage.
+inline constexpr std::string_view trigger_stage = "trigger";
+
+/// The policies of a trigger search.
+template <class Loss, TriggerPlacement Placement, class Constraint>
+struct TriggerSearchPolicies {
+  HotFlipCandidateSearch search{};  ///< proposes tokens
+  BeamSearch beam{};                ///< tries them, and keeps what lowers the loss
+  Placement placement{};            ///< where a trigger is put in its caption
+  Loss loss{};                      ///< L
+  const Constraint& constraint;     ///< constraint(row, trigger): may this caption have it?
+  TokenFilterRef filter{};          ///< tokens that triggers may use
+  std::uint32_t rounds = 5;         ///< the search runs in so many first rounds
+  std::size_t encode_rows = 2048;   ///< the most sequences in one call of the text encoder
+  Parallel execution{};             ///< threads of the library's own work
+};
+
+/// What a trigger search reads and changes.
+template <class Pairs>
+struct TriggerSearchSubject {
+  Pairs& pairs;            ///< the captions
+  TriggerTable& triggers;  ///< changed in place
+  const GroupMap& scope;   ///< which rows share a trigger
+};
+
+/// Level 2 of MEM: HotFlip (Eq. 6) proposes tokens, the beam search keeps what lowers the loss.
+///
+/// It visits every row once a round. The signals do not change meanwhile, so they are encoded once
+/// a batch. All that belongs to texts is in the host's memory, whatever the run's policy. Source:
+/// MEM (Liu et al., ACM MM 2024), Eq. 6 and the search after it.
+///
+/// @tparam Loader `load(rows, next)` gives the signals of rows: BatchLoader
+template <class Policies, class Pairs, class Loader, class Model>
+class TriggerStage {
+ public:
+  /// See RunStage.
+  static constexpr std::string_view name = trigger_stage;
+
+  /// The references must outlive the stage.
+  /// @param pass over the rows
+  TriggerStage(const Policies& policies, const TriggerSearchSubject<Pairs>& subject,
+               const Pass& pass, Loader& loader, Model& model)
+      : policies_(policies),
+        subject_(subject),
+        pass_(pass),
+        loader_(&loader),
+        model_(&model),
+        filter_(policies.filter.over(token_embeddings().extent(0))) {}
+
+  /// None after the last round of the search, and none where triggers have no tokens.
+  [[nodiscard]] std::size_t batches(std::uint32_t round) const {
+    return round < policies_.rounds && subject_.triggers.length() > 0 ? pass_.batches() : 0;
+  }
+
+  /// Searches better triggers for the groups that the batch's rows belong to.
+  /// @returns the loss of the batch after the search; nothing, and the triggers stay as they are,
+  ///          when the loss or a gradient is not finite
+  template <std::uniform_random_bit_generator Rng>
+  std::optional<double> run(const StageBatch& at, Rng& rng) {
+    const std::span<const Index> rows = pass_.batch(at, rng);
+    const auto signals = model_->encode_signals(loader_->load(rows, pass_.next(at)));
+    const detail::DistinctGroups groups(detail::groups_of(subject_.scope, rows));
+    const CaptionBatch texts = captions(rows, groups);
+    MatrixOf<Token> triggers = current_triggers(groups);
+    TokenSequences sequences(policies_.placement, subject_.triggers.length());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      sequences.add(texts.captions[i], trigger_of(triggers, groups.local.of(i)));
+    }
+    const TokenBatch batch = sequences.batch();
+    const std::vector<float> gradient = gradient_by_group(signals, batch, groups.local);
+    if (gradient.empty()) return std::nullopt;
+
+    const auto constraint = [&](Index group, std::span<const Token> trigger) {
+      return allowed(groups.groups[group], trigger);
+    };
+    const TriggerCandidates candidates = proposed(gradient, triggers, constraint);
+    ContrastiveTriggerScorer scorer(*model_, policies_.placement, texts,
+                                    caption_scorer(signals, model_->encode_texts(batch)),
+                                    policies_.encode_rows);
+    const BeamResult found = policies_.beam(triggers, candidates.tokens(), scorer, constraint);
+    for (std::size_t g = 0; g < groups.groups.size(); ++g) {
+      std::ranges::copy(trigger_of(triggers, g), subject_.triggers[groups.groups[g]].begin());
+    }
+    hypotheses_ += found.hypotheses;
+    return found.loss;
+  }
+
+  /// Triggers scored so far.
+  [[nodiscard]] std::size_t hypotheses() const { return hypotheses_; }
+
+ private:
+  [[nodiscard]] View<const float, 2> token_embeddings() { return model_->token_embeddings(); }
+
+  /// Whether all rows of a group may have the trigger.
+  [[nodiscard]] bool allowed(Index group, std::span<const Token> trigger) const {
+    return std::ranges::all_of(subject_.scope.rows_of(group), [&](Index row) -> bool {
+      return policies_.constraint(row, trigger);
+    });
+  }
+
+  /// HotFlip's candidates that are other tokens than the current ones, and allowed; ranked by the
+  /// model itself where it can.
+  template <class Constraint>
+  [[nodiscard]] TriggerCandidates proposed(const std::vector<float>& gradient_by_group,
+                                           const MatrixOf<Token>& triggers,
+                                           const Constraint& constraint) {
+    const View<const float, 3> gradient(
+        gradient_by_group, {static_cast<std::size_t>(triggers.rows()), subject_.triggers.length(),
+                            token_embeddings().extent(1)});
+    const auto accept = [&](std::size_t group, std::size_t position, Token token) {
+      const auto current = trigger_of(triggers, group);
+      if (current[position] == token) return false;
+      std::vector<Token> changed(current.begin(), current.end());
+      changed[position] = token;
+      return constraint(static_cast<Index>(group), std::span<const Token>(changed));
+    };
+    if constexpr (TokenRanker<Model>) {
+      return policies_.search(*model_, gradient, filter_, accept);
+    } else {
+      return policies_.search(policies_.execution, gradient, token_embeddings(), filter_, accept);
+    }
+  }
+
+  [[nodiscard]] static std::span<const Token> trigger_of(const MatrixOf<Token>& triggers,
+                                                         std::size_t group) {
+    return View<const Token, 2>(triggers).row(group);
+  }
+
+  [[nodiscard]] CaptionBatch captions(std::span<const Index> rows,
+                                      const detail::DistinctGroups& groups) {
+    CaptionBatch texts{.captions = {}, .groups = groups.local};
+    texts.captions.reserve(rows.size());
+    for (const Index row : rows) {
+      const std::span<const Token> caption = subject_.pairs.caption(row);
+      texts.captions.emplace_back(caption.begin(), caption.end());
+    }
+    return texts;
+  }
+
+  [[nodiscard]] MatrixOf<Token> current_triggers(const detail::DistinctGroups& groups) const {
+    MatrixOf<Token> triggers(static_cast<Eigen::Index>(groups.groups.size()),
+                             static_cast<Eigen::Index>(subject_.triggers.length()));
+    for (std::size_t g = 0; g < groups.groups.size(); ++g) {
+      std::ranges::copy(std::as_const(subject_.triggers)[groups.groups[g]],
+                        View<Token, 2>(triggers).row(g).begin());
+    }
+    return triggers;
+  }
+
+  /// ∂L/∂e_j of each group, summed over the captions that share its trigger: [groups, n · E].
+  /// Empty when the loss or a gradient is not finite.
+  template <MatrixLike Signals>
+  [[nodiscard]] std::vector<float> gradient_by_group(const Signals& signals,
+                                                     const TokenBatch& batch,
+                                                     const GroupMap& local) {
+    const std::array<std::size_t, 3> extents{batch.size(), batch.trigger_length(),
+                                             token_embeddings().extent(1)};
+    const std::size_t width = extents[1] * extents[2];
+    std::vector<float> by_row(batch.size() * width);
+    LossPullback pullback(policies_.loss, signals, model_->logit_scale());
+    model_->text_gradient(batch, pullback, View<float, 3>(by_row, extents));
+    std::vector<float> by_group(local.groups() * width);
+    detail::PlacedGroups(sequential, local)
+        .sum(View<const float, 2>(by_row.data(), {batch.size(), width}),
+             View<float, 2>(by_group.data(), {local.groups(), width}));
+    if (!is_finite(pullback.value()) || !all_finite(std::span<const float>(by_group))) {
+      by_group.clear();
+    }
+    return by_group;
+  }
+
+  template <MatrixLike Signals, MatrixLike Texts>
+  [[nodiscard]] auto caption_scorer(const Signals& signals, const Texts& texts) {
+    using Loss = std::remove_cvref_t<decltype(policies_.loss)>;
+    if constexpr (std::same_as<Loss, InfoNce>) {
+      return InfoNceScorer(signals, texts, model_->logit_scale(), policies_.execution);
+    } else {
+      return FullLossScorer<Loss>(policies_.loss, signals, texts, model_->logit_scale());
+    }
+  }
+
+  Policies policies_;
+  TriggerSearchSubject<Pairs> subject_;
+  Pass pass_;
+  Loader* loader_;
+  Model* model_;
+  TokenFilter filter_;
+  std::size_t hypotheses_ = 0;
+};
+
+}  // namespace unlearn
