@@ -298,7 +298,7 @@ class MultiStepMinimizer<Ball, Placement, Loss, Constraint>::Run {
   }
 
   double train_step() {
-    if constexpr (Trainable<Model, typename Loader::Batch>) {
+    if constexpr (Trainable<Model, typename Loader::Batch, Loss>) {
       return surrogate_.step(state_.progress.batch + 1 < mem_.surrogate_steps, rng_);
     } else {
       throw InvalidArgument(

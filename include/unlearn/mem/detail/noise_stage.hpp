@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/backend.hpp"
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
@@ -195,10 +195,10 @@ class NoiseStage {
     const auto texts = model_->encode_texts(shuffled_texts(cells, rng));
     if constexpr (sizeof...(gradient) == 0) {
       const auto signals = model_->encode_signals(batch);
-      return mem_->loss.value(View<const float, 2>(signals), View<const float, 2>(texts),
-                              model_->logit_scale());
+      return bound_loss(mem_->loss, *model_)
+          .value(View<const float, 2>(signals), View<const float, 2>(texts), model_->logit_scale());
     } else {
-      LossPullback pullback(mem_->loss, texts, model_->logit_scale());
+      LossPullback pullback(bound_loss(mem_->loss, *model_), texts, model_->logit_scale());
       model_->signal_gradient(batch, pullback, gradient...);
       return pullback.value();
     }

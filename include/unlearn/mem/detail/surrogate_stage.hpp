@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
@@ -41,7 +42,7 @@ class SurrogateStage {
     for (const Index row : rows) {
       sequences.add(pairs_->caption(row), state_->triggers[scope.triggers.of(row)]);
     }
-    const double loss = model_->train_step(loader_->batch(), sequences.batch());
+    const double loss = train_step_on(mem_->loss, *model_, loader_->batch(), sequences.batch());
     RunProgress& progress = state_->progress;
     progress.epoch_seed = epoch.seed;
     progress.epoch_row = epoch.row + rows.size();
