@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// expect-error: bound_to(model) must be const and return a loss of the same type
+// expect-error: bound_to[(]model[)] must be const and return a loss of the same type
 #include "unlearn/unlearn.hpp"
 
 struct Model {

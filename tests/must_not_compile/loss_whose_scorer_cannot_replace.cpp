@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// expect-error: scorer() returns is no unlearn::CaptionScorer: see its requirements
+// expect-error: scorer[(][)] returns is no unlearn::CaptionScorer: see its requirements
 #include "unlearn/unlearn.hpp"
 
 struct Scorer {
