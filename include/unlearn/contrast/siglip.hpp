@@ -122,10 +122,11 @@ struct SigLip {
     return {signals, texts, logit_scale, bias, policy};
   }
 
-  /// The loss with the bias that the model has learnt, if it has a `logit_bias()`.
+  /// The loss with the bias that the model has learnt, or as it is where the model has no
+  /// `logit_bias()`.
   template <class Model>
   [[nodiscard]] SigLip bound_to(Model& model) const {
-    if constexpr (requires { static_cast<double>(model.logit_bias()); }) {
+    if constexpr (requires { model.logit_bias(); }) {
       return {.bias = static_cast<double>(model.logit_bias())};
     } else {
       return *this;

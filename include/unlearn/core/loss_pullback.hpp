@@ -17,13 +17,13 @@ namespace unlearn {
 /// exchanging a and b exchanges the gradients and keeps the value; (4) both are const.
 ///
 /// Optional, for a loss `l`:
-///  - `l.scorer(signals, texts, logit_scale, policy)` returns a CaptionScorer, const. The search
+///  - `l.scorer(signals, texts, logit_scale, policy)` returns a CaptionScorer, so that the search
 ///  for
-///    triggers then needs not compute the whole loss for every candidate: see caption_scorer_for.
+///    triggers does not compute the whole loss for every candidate; const. See caption_scorer_for.
 ///  - `l.bound_to(model)` returns the loss, of the same type, with the parameters that the model
 ///  has
-///    learnt for it, const: see bound_loss.
-///  - The value of `l(a, b, logit_scale)` has the derivatives by what a model learns, such as
+///    learnt for it; const. See bound_loss.
+///  - What `l(a, b, logit_scale)` returns has derivatives by the model's parameters, too, such as
 ///    `grad_log_scale` and `grad_bias`. Only the model's own `train_step` reads them.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
