@@ -42,9 +42,9 @@ class TowersOnDevice {
   }
   [[nodiscard]] View<const float, 2> token_embeddings() const { return towers_.token_embeddings(); }
   [[nodiscard]] double logit_scale() const { return towers_.logit_scale(); }
-  template <class S, class N>
-  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
-    return towers_.train_step(Here<S, N>(device_, signals).batch(), texts);
+  template <class S, class N, class Loss>
+  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts, const Loss& loss) {
+    return towers_.train_step(Here<S, N>(device_, signals).batch(), texts, loss);
   }
   void save(std::ostream& out) const { towers_.save(out); }
   void load(std::istream& in) { towers_.load(in); }

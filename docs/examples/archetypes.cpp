@@ -65,8 +65,9 @@ struct Model {
 // [trainable]
 /// The same, with one weight more for each token to learn.
 struct LearningModel : Model {
-  double train_step(const unlearn::FloatBatch& signals, const unlearn::TokenBatch& texts) {
-    const auto loss = unlearn::info_nce(encode_signals(signals), encode_texts(texts), 1);
+  double train_step(const unlearn::FloatBatch& signals, const unlearn::TokenBatch& texts,
+                    const auto& loss_of) {
+    const auto loss = loss_of(encode_signals(signals), encode_texts(texts), logit_scale());
     for (std::size_t r = 0; r < texts.size(); ++r) {
       for (const Token token : texts.sequence(r)) {
         unlearn::as_eigen(table).row(token) -= 0.1F * loss.grad_b.row(r);
@@ -76,8 +77,8 @@ struct LearningModel : Model {
   }
 };
 // [/trainable]
-static_assert(unlearn::Trainable<LearningModel, unlearn::FloatBatch>);
-static_assert(!unlearn::Trainable<Model, unlearn::FloatBatch>);
+static_assert(unlearn::TrainableOn<LearningModel, unlearn::FloatBatch, unlearn::InfoNce>);
+static_assert(!unlearn::Trainable<Model, unlearn::FloatBatch, unlearn::InfoNce>);
 
 // [checkpointable]
 struct SavedModel : LearningModel {

@@ -62,9 +62,9 @@ class OwnModel {
   unlearn::View<const float, 2> token_embeddings() { return word_.value; }
   double logit_scale() { return 50; }
 
-  double train_step(const auto& signals, const unlearn::TokenBatch& texts) {
+  double train_step(const auto& signals, const unlearn::TokenBatch& texts, const auto& loss_of) {
     const Matrix h = relu(signals);
-    const auto loss = unlearn::info_nce(embed(h), encode_texts(texts), logit_scale());
+    const auto loss = loss_of(embed(h), encode_texts(texts), logit_scale());
     hidden_.step(inputs(signals).transpose() * before_relu(loss.grad_a, h), ++steps_);
     signal_.step(h.transpose() * loss.grad_a, steps_);
     word_.step(bag(texts).transpose() * loss.grad_b, steps_);

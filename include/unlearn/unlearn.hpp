@@ -13,6 +13,7 @@
 #include "unlearn/core/group_map.hpp"      // who shares a noise, who shares a trigger
 #include "unlearn/core/loss_pullback.hpp"  // ContrastiveLoss, LossPullback
 #include "unlearn/core/matrix.hpp"         // Matrix, as_eigen
+#include "unlearn/core/model_loss.hpp"     // bound_loss, train_step_on
 #include "unlearn/core/observer.hpp"       // Observer, Flow
 #include "unlearn/core/parallel_loop.hpp"  // for_each_piece
 #include "unlearn/core/random.hpp"         // shuffle, uniform_below: the same with every library
@@ -31,10 +32,13 @@
 #include "unlearn/noise/projected_sign_descent.hpp"
 
 // contrast/: the loss, and what it is after one caption was replaced.
+#include "unlearn/contrast/caption_scorer.hpp"   // CaptionScorer, caption_scorer_for
 #include "unlearn/contrast/caption_shuffle.hpp"  // S(T) of Eq. 5
 #include "unlearn/contrast/full_loss_scorer.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/contrast/siglip.hpp"
+#include "unlearn/contrast/siglip_scorer.hpp"
 
 // trigger/: HotFlip, Eq. 6, and the search that follows it.
 #include "unlearn/trigger/beam_search.hpp"
@@ -57,7 +61,8 @@
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/mem/runner.hpp"  // run_stages: a run of your own stages
+#include "unlearn/mem/runner.hpp"     // run_stages: a run of your own stages
+#include "unlearn/mem/with_loss.hpp"  // the same run with another loss
 
 // observers/ and checkpoint/: to watch a run, to stop it, and to resume it.
 #include "unlearn/checkpoint/checkpoint.hpp"

@@ -8,11 +8,14 @@
 #include <concepts>
 #include <limits>
 
+#include "contrast/differences.hpp"
 #include "contrast/reference_info_nce.hpp"
 
 namespace unlearn {
 namespace {
 
+using testing::differences;
+using testing::expect_relative;
 using testing::random_matrix;
 using testing::reference_info_nce;
 using testing::turned_axes;
@@ -20,35 +23,6 @@ using Wide = MatrixOf<double>;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-/// ∂f/∂x by central differences, element by element.
-template <class Value>
-Wide differences(Wide x, double step, const Value& value) {
-  Wide gradient(x.rows(), x.cols());
-  for (Eigen::Index i = 0; i < x.rows(); ++i) {
-    for (Eigen::Index d = 0; d < x.cols(); ++d) {
-      const double at = x(i, d);
-      x(i, d) = at + step;
-      const auto above = value(x);
-      const double right = x(i, d);
-      x(i, d) = at - step;
-      gradient(i, d) = static_cast<double>((above - value(x)) / (right - x(i, d)));
-      x(i, d) = at;
-    }
-  }
-  return gradient;
-}
-
-void expect_relative(double got, long double expected, double tolerance) {
-  EXPECT_LE(std::abs(got - expected), tolerance * std::abs(expected)) << got;
-}
-
-void expect_relative(const Wide& got, const Wide& expected, double tolerance) {
-  const double largest = expected.cwiseAbs().maxCoeff();
-  EXPECT_GT(largest, 0);
-  EXPECT_LE((got - expected).cwiseAbs().maxCoeff(), tolerance * largest) << got << "\n\n"
-                                                                         << expected;
-}
 
 TEST(InfoNce, IsItsDefinition) {
   SplitMix64 rng(1);

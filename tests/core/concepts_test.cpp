@@ -109,6 +109,17 @@ struct MinimalLearner : MinimalEncoder {
   void load(std::istream& in) { in >> steps; }
 };
 
+/// The least that is TrainableOn a loss; it has no objective of its own.
+struct MinimalPupil : MinimalEncoder {
+  using MinimalEncoder::MinimalEncoder;
+  template <class Loss>
+  float train_step(const PixelBatch& signals, const TokenBatch& texts, const Loss& loss) {
+    const Rows a = encode_signals(signals);
+    const Rows b = encode_texts(texts);
+    return static_cast<float>(loss.value(as_view(a), as_view(b), 2));
+  }
+};
+
 /// The least that a TokenRanker is: it knows one token, and is not const.
 struct MinimalRanker : MinimalEncoder {
   using MinimalEncoder::MinimalEncoder;
@@ -229,6 +240,11 @@ struct MinimalObserver : Pinned {
 static_assert(DualEncoder<MinimalEncoder, PixelBatch, InfoNce>);
 static_assert(DualEncoder<MinimalEncoder, PixelBatch, MinimalLoss>);
 static_assert(Trainable<MinimalLearner, PixelBatch> && !Trainable<MinimalEncoder, PixelBatch>);
+static_assert(Trainable<MinimalLearner, PixelBatch, InfoNce> &&
+              !TrainableOn<MinimalLearner, PixelBatch, InfoNce>);
+static_assert(TrainableOn<MinimalPupil, PixelBatch, InfoNce> &&
+              Trainable<MinimalPupil, PixelBatch, InfoNce> && !Trainable<MinimalPupil, PixelBatch>);
+static_assert(!Trainable<MinimalEncoder, PixelBatch, InfoNce>);
 static_assert(Checkpointable<MinimalLearner> && !Checkpointable<MinimalEncoder>);
 static_assert(TokenRanker<MinimalRanker> && !TokenRanker<MinimalEncoder>);
 static_assert(PairSource<MinimalPairs>);
@@ -263,6 +279,7 @@ void run_on_archetypes(std::size_t surrogate_steps) {
 TEST(MultiStepMinimizer, AsksNoMoreOfItsPartnersThanTheirConceptsSay) {
   run_on_archetypes<MinimalEncoder>(0);
   run_on_archetypes<MinimalLearner>(3);
+  run_on_archetypes<MinimalPupil>(3);
   run_on_archetypes<MinimalRanker>(0);
 }
 

@@ -167,10 +167,11 @@ struct TwoTowers {
   [[nodiscard]] View<const float, 2> token_embeddings() const { return embeddings; }
   [[nodiscard]] static double logit_scale() { return scale; }
 
-  template <class S, class N>
-  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts) {
+  template <class S, class N, class Loss = InfoNce>
+  double train_step(const SignalBatch<S, N>& signals, const TokenBatch& texts,
+                    const Loss& loss_of = {}) {
     const Matrix embedded = encode_signals(signals);
-    const auto loss = info_nce(embedded, encode_texts(texts), scale);
+    const auto loss = loss_of(embedded, encode_texts(texts), scale);
     const Matrix hidden = hidden_texts(texts);
     const Matrix gradient = hidden_gradient(texts, loss.grad_b);
     const Matrix x = signals.perturbed().array() - 0.5F;
@@ -230,7 +231,8 @@ struct TwoTowers {
 
 static_assert(DualEncoder<TwoTowers, PixelBatch, InfoNce> &&
               DualEncoder<TwoTowers, FloatBatch, InfoNce>);
-static_assert(Trainable<TwoTowers, PixelBatch> && Checkpointable<TwoTowers>);
+static_assert(Trainable<TwoTowers, PixelBatch> && TrainableOn<TwoTowers, PixelBatch, InfoNce>);
+static_assert(Checkpointable<TwoTowers>);
 
 using RunRng = std::mt19937_64;
 

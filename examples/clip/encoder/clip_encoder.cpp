@@ -401,6 +401,12 @@ void ClipEncoder::rank_tokens(View<const float, 2> gradients, const TokenFilter&
 
 double ClipEncoder::logit_scale() { return std::exp(model_->logit_scale.item<double>()); }
 
+double ClipEncoder::logit_bias() {
+  require(model_->logit_bias.defined(), "model for a loss with a learnt bias",
+          "one with a logit_bias, which add_logit_bias() gives it", "one without");
+  return model_->logit_bias.item<double>();
+}
+
 at::Tensor ClipEncoder::embed_texts_by_length(const TokenBatch& texts) {
   const SortedTexts sorted(texts);
   const at::Tensor order = to_device(sorted.rows(0, texts.size()));
@@ -421,18 +427,21 @@ at::Tensor ClipEncoder::embed_texts_by_length(const TokenBatch& texts) {
   return at::cat(embeddings).index_select(0, order.argsort());
 }
 
-double ClipEncoder::train_on(const at::Tensor& pixels, const TokenBatch& texts) {
+double ClipEncoder::train_on(const at::Tensor& pixels, const TokenBatch& texts, LossOf loss_of) {
   const TrainingMode training(*model_);
   const c10::AutoGradMode with_gradient(true);
   const at::Tensor images = model_->encode_images(pixels);
   const at::Tensor captions = embed_texts_by_length(texts);
   const Matrix image_rows = to_matrix(images.detach());
   const Matrix text_rows = to_matrix(captions.detach());
-  const auto loss = info_nce(image_rows, text_rows, logit_scale());
+  const LossGradients loss = loss_of(image_rows, text_rows);
   if (!std::isfinite(loss.value)) return loss.value;
   torch::autograd::backward({images, captions},
-                            {to_device(as_tensor(loss.grad_a)), to_device(as_tensor(loss.grad_b))});
-  model_->logit_scale.mutable_grad() = at::full_like(model_->logit_scale, loss.grad_log_scale);
+                            {to_device(as_tensor(loss.images)), to_device(as_tensor(loss.texts))});
+  model_->logit_scale.mutable_grad() = at::full_like(model_->logit_scale, loss.logit_scale);
+  if (model_->logit_bias.defined()) {
+    model_->logit_bias.mutable_grad() = at::full_like(model_->logit_bias, loss.logit_bias);
+  }
   optimizer_.step();
   forget_table();
   return loss.value;

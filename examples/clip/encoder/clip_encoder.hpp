@@ -15,10 +15,12 @@
 #include "clip/encoder/micro_batches.hpp"
 #include "clip/kernels/token_screen.hpp"
 #include "clip/model/model.hpp"
+#include "clip/training/loss_gradients.hpp"
 #include "clip/training/optimizer.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/interop/torch.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
@@ -134,16 +136,30 @@ class ClipEncoder {
   /// exp(s).
   [[nodiscard]] double logit_scale();
 
-  /// One AdamW step on the pairs, in training mode, on info_nce(). Not cut into micro-batches: a
-  /// batch that does not fit into memory throws.
+  /// The bias on the scaled similarities, which a SigLip asks for.
+  /// @throws InvalidArgument for a model without one; see ClipImpl::add_logit_bias
+  [[nodiscard]] double logit_bias();
+
+  /// One AdamW step on the pairs, in training mode. Not cut into micro-batches: a batch that does
+  /// not fit into memory throws.
+  ///
+  /// The towers get their gradients from the loss's closed form, and so do the logit scale and the
+  /// bias where the loss has derivatives by them.
+  /// @param loss a ContrastiveLoss; it is given the model's current parameters: see bound_loss
   /// @returns the loss before the step; where that is not finite no step is taken, and nothing has
   ///          changed but the running statistics of the norms
-  template <class Sample, class Noise>
-  double train_step(const SignalBatch<Sample, Noise>& images, const TokenBatch& texts) {
-    return train_on(normalised(slice(images, 0, images.size())), texts);
+  template <class Sample, class Noise, class Loss = InfoNce>
+  double train_step(const SignalBatch<Sample, Noise>& images, const TokenBatch& texts,
+                    const Loss& loss = {}) {
+    const Loss bound = bound_loss(loss, *this);
+    return train_on(normalised(slice(images, 0, images.size())), texts,
+                    [&](const Matrix& image_rows, const Matrix& text_rows) {
+                      return loss_gradients(bound(image_rows, text_rows, logit_scale()));
+                    });
   }
 
-  /// Writes weights, moments and the number of steps, as a safetensors file.
+  /// Writes weights (the scale and the bias among them), moments and the number of steps, as a
+  /// safetensors file.
   void save(std::ostream& out);
 
   /// Reads what `save` wrote.
@@ -169,6 +185,7 @@ class ClipEncoder {
   /// Normalised images `first` to `first + count` of a batch, [count, 3, S, S].
   using ImagesAt = c10::function_ref<at::Tensor(std::size_t first, std::size_t count)>;
   using PullbackTensor = c10::function_ref<at::Tensor(const at::Tensor& embeddings)>;
+  using LossOf = c10::function_ref<LossGradients(const Matrix& images, const Matrix& texts)>;
 
   template <class Sample, class Noise>
   [[nodiscard]] Pixels slice(const SignalBatch<Sample, Noise>& images, std::size_t first,
@@ -199,7 +216,7 @@ class ClipEncoder {
                       View<float, 2> gradient);
   void token_gradient(const TokenBatch& texts, PullbackTensor pullback, View<float, 3> gradient);
   void forget_table();
-  double train_on(const at::Tensor& pixels, const TokenBatch& texts);
+  double train_on(const at::Tensor& pixels, const TokenBatch& texts, LossOf loss_of);
 
   [[nodiscard]] at::Tensor embed_images(const at::Tensor& pixels);
   [[nodiscard]] at::Tensor embed_texts_by_length(const TokenBatch& texts);
@@ -223,6 +240,7 @@ class ClipEncoder {
 
 static_assert(unlearn::DualEncoder<ClipEncoder, PixelBatch, InfoNce>);
 static_assert(unlearn::DualEncoder<ClipEncoder, FloatBatch, InfoNce>);
+static_assert(TrainableOn<ClipEncoder, PixelBatch, InfoNce>);
 static_assert(Trainable<ClipEncoder, PixelBatch>);
 static_assert(Checkpointable<ClipEncoder>);
 static_assert(TokenRanker<ClipEncoder>);

@@ -182,6 +182,7 @@ ClipConfig parse_config(const std::string& text) {
     json.at("transformer_heads").get_to(config.transformer_heads);
     json.at("transformer_layers").get_to(config.transformer_layers);
     config.quick_gelu = json.value("quick_gelu", true);
+    config.logit_bias = json.value("logit_bias", false);
   } catch (const nlohmann::json::exception& error) {
     throw InvalidArgument(
         expectation("CLIP configuration", "a JSON object of its sizes", error.what()));
@@ -207,6 +208,7 @@ ClipConfig infer_config(const WeightShapes& weights) {
     return shape_of(weights, name, rank)[dimension];
   };
   ClipConfig config;
+  config.logit_bias = weights.contains("logit_bias");
   config.embed_dim = size("text_projection", 2, 1);
   config.context_length = size("positional_embedding", 2, 0);
   config.vocab_size = size("token_embedding.weight", 2, 0);

@@ -30,6 +30,8 @@ struct ClipConfig {
   /// x·sigmoid(1.702 x), as in OpenAI's weights; else the exact GELU, as in many of open_clip's.
   /// The shapes of the weights do not tell.
   bool quick_gelu = true;
+  /// Whether the model learns a bias on its similarities beside their scale, as SigLIP's do.
+  bool logit_bias = false;
 
   /// Whether the image tower is a ModifiedResNet; else it is a ViT.
   [[nodiscard]] bool is_resnet() const { return !vision_patch_size.has_value(); }

@@ -133,7 +133,16 @@ ClipImpl::ClipImpl(const ClipConfig& config, std::uint64_t seed) : config_(confi
   logit_scale = register_parameter("logit_scale", at::empty({}));
   const torch::NoGradGuard no_gradient;
   Initializer{seed}(*this);
+  if (config.logit_bias) add_logit_bias();
   eval();
+}
+
+void ClipImpl::add_logit_bias() {
+  if (logit_bias.defined()) return;
+  const torch::NoGradGuard no_gradient;
+  logit_scale.fill_(std::log(10.0));
+  logit_bias = register_parameter("logit_bias", at::full_like(logit_scale, -10.0));
+  config_.logit_bias = true;
 }
 
 at::Tensor ClipImpl::encode_images(const at::Tensor& pixels) {

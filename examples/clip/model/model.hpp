@@ -45,6 +45,13 @@ class ClipImpl : public torch::nn::Module {
   /// @returns      [R]
   [[nodiscard]] static at::Tensor ends_of(const at::Tensor& tokens) { return tokens.argmax(1); }
 
+  /// Gives a model without a bias what SigLIP's loss learns: the bias −10 and, as one belongs to
+  /// the other, the logit scale 10, whatever it was. Does nothing to a model that has a bias.
+  ///
+  /// An optimiser that was made before does not know of it.
+  /// Source: Zhai et al., "Sigmoid Loss for Language Image Pre-Training", ICCV 2023, section 3.2.
+  void add_logit_bias();
+
   /// The sizes it was built from.
   [[nodiscard]] const ClipConfig& config() const { return config_; }
 
@@ -56,6 +63,7 @@ class ClipImpl : public torch::nn::Module {
   torch::nn::LayerNorm ln_final{nullptr};
   at::Tensor text_projection;  ///< [W, D]
   at::Tensor logit_scale;      ///< scalar: s of exp(s)
+  at::Tensor logit_bias;  ///< scalar: added to every scaled similarity; undefined in CLIP's own
 
  private:
   ClipConfig config_;

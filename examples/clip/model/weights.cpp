@@ -109,6 +109,7 @@ nlohmann::json to_json(const ClipConfig& config) {
                          {"transformer_layers", config.transformer_layers},
                          {"quick_gelu", config.quick_gelu}};
   if (config.vision_patch_size) json["vision_patch_size"] = *config.vision_patch_size;
+  if (config.logit_bias) json["logit_bias"] = true;
   return json;
 }
 

@@ -76,7 +76,7 @@ TEST(Optimizer, FollowsLibTorchsAdamW) {
     (parameter.dim() >= 2 ? decaying : others).push_back(parameter);
   }
   torch::optim::AdamW with_decay(decaying, torch::optim::AdamWOptions(0.01).weight_decay(0.3));
-  torch::optim::AdamW pairs::without(others, torch::optim::AdamWOptions(0.01).weight_decay(0));
+  torch::optim::AdamW without(others, torch::optim::AdamWOptions(0.01).weight_decay(0));
   const StateDict expected = state_dict(*theirs);
   for (std::uint64_t step = 0; step < 5; ++step) {
     const auto to = ours->named_parameters();

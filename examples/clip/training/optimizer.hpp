@@ -38,8 +38,8 @@ struct AdamWSettings {
 };
 
 /// LibTorch's AdamW over a model's parameters in two groups: with weight decay what has two or more
-/// dimensions, without it norms, biases, single vectors and the logit scale. On the CPU in single
-/// precision each parameter is updated by AdamWStep, to the same values within rounding.
+/// dimensions, without it norms, biases, single vectors, the logit scale and its bias. On the CPU
+/// in single precision each parameter is updated by AdamWStep, to the same values within rounding.
 class Optimizer {
  public:
   /// @param model must outlive the optimiser

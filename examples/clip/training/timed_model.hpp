@@ -58,7 +58,18 @@ class TimedModel {
   }
   [[nodiscard]] View<const float, 2> token_embeddings() { return model_->token_embeddings(); }
   [[nodiscard]] double logit_scale() { return model_->logit_scale(); }
+  [[nodiscard]] double logit_bias()
+    requires requires(Model& m) { m.logit_bias(); }
+  {
+    return model_->logit_bias();
+  }
 
+  template <class Batch, class Loss>
+    requires TrainableOn<Model, Batch, Loss>
+  double train_step(const Batch& signals, const TokenBatch& texts, const Loss& loss) {
+    const Measure measure(*this);
+    return model_->train_step(signals, texts, loss);
+  }
   template <class Batch>
     requires Trainable<Model, Batch>
   double train_step(const Batch& signals, const TokenBatch& texts) {

@@ -12,11 +12,12 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/mem/multi_step_minimizer.hpp"
+#include "unlearn/mem/with_loss.hpp"
 #include "unlearn/metrics/retrieval.hpp"
 #include "unlearn/noise/noise_store.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
@@ -74,8 +75,10 @@ struct TrainingPlan {
     return cosine_schedule(learning_rate, epochs * steps_per_epoch(rows));
   }
   /// The run: a round is an epoch, and nothing but the surrogate's level runs.
-  [[nodiscard]] MultiStepMinimizer<> minimizer(std::size_t rows) const {
-    MultiStepMinimizer<> run = training(steps_per_epoch(rows));
+  /// @param loss what the model minimises
+  template <class Loss = InfoNce>
+  [[nodiscard]] auto minimizer(std::size_t rows, const Loss& loss = {}) const {
+    auto run = with_loss(training(steps_per_epoch(rows)), loss);
     run.rounds = static_cast<std::uint32_t>(epochs);
     run.batch_size = batch_size;
     return run;

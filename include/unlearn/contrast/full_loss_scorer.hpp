@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 
-#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/contrast/detail/candidates.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/loss_pullback.hpp"
@@ -13,10 +14,11 @@
 
 namespace unlearn {
 
-/// Scores candidate captions by computing the whole loss anew for each of them.
+/// Scores candidate captions by computing the whole loss anew for each of them: B signals and B
+/// captions, of which some are replaced.
 ///
-/// Works with any ContrastiveLoss at O(B² D) a candidate, and is the oracle for InfoNceScorer,
-/// which gives the same for InfoNCE at O(B D).
+/// A CaptionScorer for any ContrastiveLoss, at O(B²·D) a candidate, and the oracle for the scorers
+/// that losses bring. A value: copies are independent.
 template <ContrastiveLoss Loss>
 class FullLossScorer {
  public:
@@ -33,28 +35,36 @@ class FullLossScorer {
         logit_scale_(logit_scale),
         loss_(value(texts_)) {}
 
-  /// The loss with the current captions.
+  /// @returns the loss with the current captions.
   [[nodiscard]] double loss() const { return loss_; }
 
-  /// losses[m]: the loss if caption replaced[m] alone had the embedding embeddings[m].
+  /// losses[m] = the loss if caption replaced[m], and no other, had the embedding m.
+  /// @param replaced   [M]; a caption may have any number of candidates
+  /// @param embeddings [M, D]
+  /// @param losses     [M], written
   /// @throws InvalidArgument when the shapes disagree or an index is not below B.
   void score(std::span<const Index> replaced, View<const float, 2> embeddings,
              std::span<double> losses) const {
-    require_candidates(replaced, embeddings);
+    detail::require_candidates(shape(), replaced, embeddings);
     require_size("losses of candidates", replaced.size(), losses.size());
     for (std::size_t m = 0; m < replaced.size(); ++m) {
       losses[m] = loss_with(replaced.subspan(m, 1), embeddings.slice(m, 1));
     }
   }
 
-  /// The loss if all these captions had these embeddings.
+  /// The loss if all these captions were replaced at once.
+  /// @param replaced   [m]; of a caption that comes twice the last embedding counts
+  /// @param embeddings [m, D]
+  /// @returns          that loss
   /// @throws InvalidArgument when the shapes disagree or an index is not below B.
   [[nodiscard]] double loss_with(std::span<const Index> replaced,
                                  View<const float, 2> embeddings) const {
     return value(with(replaced, embeddings));
   }
 
-  /// Gives the captions these embeddings.
+  /// Replaces all these captions at once: from now on they belong to the batch.
+  /// @param replaced   [m]; of a caption that comes twice the last embedding counts
+  /// @param embeddings [m, D]
   /// @throws InvalidArgument as `loss_with` does; nothing is replaced then.
   void replace(std::span<const Index> replaced, View<const float, 2> embeddings) {
     texts_ = with(replaced, embeddings);
@@ -62,19 +72,13 @@ class FullLossScorer {
   }
 
  private:
-  void require_candidates(std::span<const Index> replaced, View<const float, 2> embeddings) const {
-    require_size("rows of candidate embeddings", replaced.size(), embeddings.extent(0));
-    require_size("columns of candidate embeddings", static_cast<std::size_t>(texts_.cols()),
-                 embeddings.extent(1));
-    for (const Index j : replaced) {
-      require(static_cast<Eigen::Index>(j) < texts_.rows(), "caption to replace",
-              "below the number of pairs", j);
-    }
+  [[nodiscard]] std::array<std::size_t, 2> shape() const {
+    return View<const float, 2>(texts_).extents();
   }
 
   [[nodiscard]] Matrix with(std::span<const Index> replaced,
                             View<const float, 2> embeddings) const {
-    require_candidates(replaced, embeddings);
+    detail::require_candidates(shape(), replaced, embeddings);
     Matrix texts = texts_;
     for (std::size_t m = 0; m < replaced.size(); ++m) {
       texts.row(replaced[m]) = as_eigen(embeddings).row(static_cast<Eigen::Index>(m));

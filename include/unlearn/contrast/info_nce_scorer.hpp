@@ -4,19 +4,20 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <utility>
-#include <vector>
 
-#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/detail/candidates.hpp"
+#include "unlearn/contrast/detail/info_nce_terms.hpp"
+#include "unlearn/contrast/detail/similarities.hpp"
+#include "unlearn/contrast/embedding_pairs.hpp"
 #include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/core/batch.hpp"
-#include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/matrix.hpp"
-#include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/core/unit_rows.hpp"
 
@@ -37,13 +38,14 @@ namespace unlearn {
 /// F is formed once for the batch, in O(B²), from log-add-exps over the captions before and those
 /// behind j, and the last line from the sums before and behind j. A candidate then costs its
 /// similarities to the signals, O(B·D), one matrix product for all candidates, and O(B) for the
-/// loss. Nothing is ever subtracted out of a sum, so the loss is as accurate at a logit scale of
-/// 100 and near 0 as anywhere.
+/// loss. Nothing is subtracted out of a sum, so the loss is as accurate at a logit scale of 100,
+/// and near 0, as anywhere.
 ///
 /// Captions that share a trigger change together: `loss_with` is the loss of such a group.
 ///
 /// Indices are positions in the batch. Embeddings need not be normalised; one with NaN or infinity
-/// gives the loss NaN, which is never accepted. A value: copies are independent.
+/// gives the loss NaN, which is never accepted. A CaptionScorer, and a value: copies are
+/// independent.
 /// Source: the search that follows MEM (Liu et al., ACM MM 2024), Eq. 6. There the r-th candidates
 /// of all captions are substituted at once, and one batch loss decides for all.
 ///
@@ -53,7 +55,7 @@ class InfoNceScorerIn {
  public:
   /// @param signals, texts [B, D] the embeddings of the batch; not kept
   /// @param logit_scale    exp(s)
-  /// @param policy         no loss depends on it
+  /// @param policy         how many threads score; no loss depends on it
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   InfoNceScorerIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
                   Parallel policy = {})
@@ -66,7 +68,7 @@ class InfoNceScorerIn {
   /// B, the number of pairs.
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(signals_.rows()); }
 
-  /// The batch's loss as it stands.
+  /// @returns the batch's loss as it is.
   [[nodiscard]] double loss() const { return loss_; }
 
   /// losses[m] = the batch's loss if caption replaced[m], and no other, had the embedding m.
@@ -76,57 +78,35 @@ class InfoNceScorerIn {
   /// @throws InvalidArgument when the shapes disagree or an index is not below size().
   void score(std::span<const Index> replaced, View<const float, 2> embeddings,
              std::span<double> losses) const {
-    require_candidates(replaced, embeddings);
-    require_size("losses of candidates", replaced.size(), losses.size());
-    const auto score_blocks = [&](std::size_t begin, std::size_t end) {
-      for (std::size_t first = begin; first < end; first += block) {
-        const std::size_t count = std::min(block, end - first);
-        score_block(replaced.subspan(first, count), embeddings.slice(first, count),
-                    losses.subspan(first, count));
-      }
-    };
-    for_each_piece(policy_, replaced.size(), block, score_blocks);
+    detail::require_candidates(shape(), replaced, embeddings);
+    detail::score_in_blocks(policy_, replaced, embeddings, losses,
+                            [&](const auto&... block) { score_block(block...); });
   }
 
   /// The batch's loss if all these captions were replaced at once; O(m·B·D + B²).
   /// @param replaced   [m], no caption twice
   /// @param embeddings [m, D]
+  /// @returns          that loss
   /// @throws InvalidArgument when the shapes disagree, an index is not below size(), or a caption
   ///         comes twice.
   [[nodiscard]] double loss_with(std::span<const Index> replaced,
                                  View<const float, 2> embeddings) const {
-    require_distinct_candidates(replaced, embeddings);
+    detail::require_distinct_candidates(shape(), replaced, embeddings);
     return detail::info_nce_of_similarities(with_columns(replaced, similarities_to(embeddings)));
   }
 
   /// Replaces all these captions at once: from now on they belong to the batch.
+  /// @param replaced   [m], no caption twice
+  /// @param embeddings [m, D]
   /// @throws InvalidArgument as `loss_with` does; nothing is replaced then.
   void replace(std::span<const Index> replaced, View<const float, 2> embeddings) {
-    require_distinct_candidates(replaced, embeddings);
+    detail::require_distinct_candidates(shape(), replaced, embeddings);
     set_similarities(with_columns(replaced, similarities_to(embeddings)));
   }
 
  private:
-  // Candidates scored in one go; a constant, so that no loss depends on the number of threads.
-  static constexpr std::size_t block = 64;
-
-  void require_candidates(std::span<const Index> replaced, View<const float, 2> embeddings) const {
-    require_size("rows of candidate embeddings", replaced.size(), embeddings.extent(0));
-    require_size("columns of candidate embeddings", static_cast<std::size_t>(signals_.cols()),
-                 embeddings.extent(1));
-    for (const Index j : replaced) {
-      require(j < size(), "caption to replace", "below the number of pairs", j);
-    }
-  }
-
-  void require_distinct_candidates(std::span<const Index> replaced,
-                                   View<const float, 2> embeddings) const {
-    require_candidates(replaced, embeddings);
-    std::vector<char> seen(size(), 0);
-    for (const Index j : replaced) {
-      const bool again = std::exchange(seen[j], char{1}) != 0;
-      require(!again, "captions to replace", "each at most once", j);
-    }
+  [[nodiscard]] std::array<std::size_t, 2> shape() const {
+    return {size(), static_cast<std::size_t>(signals_.cols())};
   }
 
   // The columns c of m embeddings, [B, m].

@@ -16,7 +16,8 @@ namespace unlearn {
 /// difference of two empty sums is 0 and not NaN.
 inline constexpr double log_zero = std::numeric_limits<double>::lowest() / 2;
 
-/// log(1 + x) for x in [0, 1], to a few ulp of the result however small x is.
+/// log(1 + x) for x in [0, 1], to a few ulp of the result however small x is, element by element.
+/// @returns an array of the shape of x
 template <class X>
 [[nodiscard]] typename X::PlainObject log_one_plus(const Eigen::ArrayBase<X>& x) {
   const typename X::PlainObject argument = x;
@@ -26,19 +27,24 @@ template <class X>
 }
 
 /// log(1 + eˣ), element by element.
+/// @returns an array of the shape of x
 template <class X>
 [[nodiscard]] typename X::PlainObject softplus(const Eigen::ArrayBase<X>& x) {
   return x.max(0.0) + log_one_plus((-x.abs()).exp());
 }
 
 /// log(eᵃ + eᵇ), element by element; log_zero is its neutral element.
+/// @param a, b arrays of one shape
+/// @returns    an array of that shape
 template <class A, class B>
 [[nodiscard]] typename A::PlainObject log_add_exp(const Eigen::ArrayBase<A>& a,
                                                   const Eigen::ArrayBase<B>& b) {
   return a.max(b) + log_one_plus((-(a - b).abs()).exp());
 }
 
-/// log Σ eˣ over all elements; log_zero if each of them is.
+/// log Σ eˣ over all elements.
+/// @param x of at least one element
+/// @returns the logarithm; log_zero if each element is log_zero
 template <class X>
 [[nodiscard]] double log_sum_exp(const Eigen::ArrayBase<X>& x) {
   const double largest = x.maxCoeff();

@@ -28,6 +28,9 @@ namespace unlearn {
 ///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.
 ///  5. `m.logit_scale()` is exp(s), the factor on the cosine similarities.
 ///  6. None of these changes what a later call returns.
+///
+/// Optional: what a loss has to learn beside the scale is the model's, too, and a loss asks for it
+/// by name (see bound_loss). `m.logit_bias()` is the bias of a SigLip.
 template <class M, class Batch, class Loss>
 concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, LossPullback<Loss>& p,
                                View<float, 2> signal_grad, View<float, 3> token_grad) {
@@ -39,14 +42,27 @@ concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, LossPu
   { m.logit_scale() } -> std::convertible_to<double>;
 };
 
+/// A dual encoder that learns to minimise a loss that it is given: the one that the noise and the
+/// triggers minimise, too.
+///
+/// Requirements: (1) `m.train_step(s, t, loss)` takes one optimiser step on the pairs (s_i, t_i),
+/// in training mode, and returns the loss before the step; (2) `loss` is a ContrastiveLoss with the
+/// model's current parameters, whose gradients `loss(a, b, logit_scale)` gives in closed form.
+template <class M, class Batch, class Loss>
+concept TrainableOn = requires(M& m, const Batch& s, const TokenBatch& t, const Loss& loss) {
+  { m.train_step(s, t, loss) } -> std::convertible_to<double>;
+};
+
 /// A dual encoder that can learn.
 ///
-/// Requirements: (1) `m.train_step(s, t)` takes one optimiser step on the pairs (s_i, t_i), in
-/// training mode, and returns the loss before the step.
-template <class M, class Batch>
-concept Trainable = requires(M& m, const Batch& s, const TokenBatch& t) {
-  { m.train_step(s, t) } -> std::convertible_to<double>;
-};
+/// Requirements: it is TrainableOn the loss, or `m.train_step(s, t)` does the same for a loss of
+/// the model's own. Where both are there, the loss is given. Without `Loss`, only the second will
+/// do.
+template <class M, class Batch, class Loss = void>
+concept Trainable =
+    TrainableOn<M, Batch, Loss> || requires(M& m, const Batch& s, const TokenBatch& t) {
+      { m.train_step(s, t) } -> std::convertible_to<double>;
+    };
 
 /// A value that can be written to a stream and read back to the same value: run state of a model
 /// (weights and optimiser) or of a generator.

@@ -15,6 +15,16 @@ namespace unlearn {
 /// `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given);
 /// (2) `loss.value(a, b, logit_scale)` returns the value alone; (3) the roles are symmetric:
 /// exchanging a and b exchanges the gradients and keeps the value; (4) both are const.
+///
+/// Optional, for a loss `l`:
+///  - `l.scorer(signals, texts, logit_scale, policy)` returns a CaptionScorer, so that the search
+///  for
+///    triggers does not compute the whole loss for every candidate; const. See caption_scorer_for.
+///  - `l.bound_to(model)` returns the loss, of the same type, with the parameters that the model
+///  has
+///    learnt for it; const. See bound_loss.
+///  - What `l(a, b, logit_scale)` returns has derivatives by the model's parameters, too, such as
+///    `grad_log_scale` and `grad_bias`. Only the model's own `train_step` reads them.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
   { loss(a, a, logit_scale).value } -> std::convertible_to<double>;

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/mem/batch_loader.hpp"
@@ -23,16 +24,17 @@ namespace unlearn {
 /// Plain training of a model on pairs as they are: a run of SurrogateStage alone, without noise and
 /// triggers. A hacker does this with published pairs. Rounds, events, checkpoints and resuming are
 /// those of MultiStepMinimizer; a round is usually an epoch.
-template <class Placement = FrontPlacement>
+template <ContrastiveLoss Loss = InfoNce, class Placement = FrontPlacement>
 struct ContrastiveTraining {
   std::uint32_t rounds = 1;      ///< a resumed run counts the earlier ones in
   std::size_t steps = 0;         ///< optimiser steps a round
   std::size_t batch_size = 128;  ///< at most; fewer where there are fewer rows
+  Loss loss{};                   ///< what the model minimises
   Placement placement{};         ///< cuts captions that are longer than the context
 
   /// Trains from where `state` is to the end.
   ///
-  /// @param model     Trainable
+  /// @param model     Trainable on the loss
   /// @param pairs     a PairSource
   /// @param state     the progress; changed batch by batch
   /// @param rng       the run's generator
@@ -45,7 +47,7 @@ struct ContrastiveTraining {
   RunResult train(Model& model, Pairs& pairs, TrainingState& state, Rng& rng,
                   Observers&&... observers) const {
     using Loader = CleanLoader<Pairs>;
-    static_assert(Trainable<Model, typename Loader::Batch>,
+    static_assert(Trainable<Model, typename Loader::Batch, Loss>,
                   "the model is not unlearn::Trainable: see its requirements in "
                   "unlearn/core/concepts.hpp");
     require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
@@ -53,8 +55,10 @@ struct ContrastiveTraining {
     Loader loader(pairs);
     BareCaptions texts(pairs, placement);
     RunProgress& progress = state.progress;
-    SurrogateStage surrogate({.per_round = steps, .batch_size = batch_size, .rows = pairs.rows()},
-                             progress.training, loader, texts, model);
+    SurrogateStage surrogate(
+        SurrogateSteps<Loss>{
+            .per_round = steps, .batch_size = batch_size, .rows = pairs.rows(), .loss = loss},
+        progress.training, loader, texts, model);
     const StopReason stop = run_stages(
         RunLimits{.rounds = rounds},
         RunSubject<TrainingState, Rng, Model>{.state = state, .rng = rng, .model = model},

@@ -134,9 +134,11 @@ struct MultiStepMinimizer {
         placement);
     RunProgress& progress = state.progress;
 
-    SurrogateStage surrogate(
-        {.per_round = surrogate_steps, .batch_size = batch_size, .rows = pairs.rows()},
-        progress.training, loader, texts, model);
+    SurrogateStage surrogate(SurrogateSteps<Loss>{.per_round = surrogate_steps,
+                                                  .batch_size = batch_size,
+                                                  .rows = pairs.rows(),
+                                                  .loss = loss},
+                             progress.training, loader, texts, model);
     TriggerStage trigger(
         trigger_policies(),
         TriggerSearchSubject<Pairs>{

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "unlearn/contrast/caption_scorer.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/group_map.hpp"
@@ -25,9 +26,9 @@ struct CaptionBatch {
 /// Scores triggers by the contrastive loss of a batch: the text tower runs, the signals'
 /// embeddings stay, and the loss follows from the similarities.
 ///
-/// A TriggerScorer. `Scoring` is InfoNceScorer for InfoNCE, or FullLossScorer for any loss.
+/// A TriggerScorer over the CaptionScorer of any loss: see caption_scorer_for.
 /// Hypotheses are encoded in calls of at most `rows_per_call` sequences.
-template <class Model, TriggerPlacement Placement, class Scoring>
+template <class Model, TriggerPlacement Placement, CaptionScorer Scoring>
 class ContrastiveTriggerScorer {
  public:
   /// @param model         its text tower encodes the hypotheses; must outlive the scorer

@@ -17,6 +17,7 @@
 #include "unlearn/core/backend.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -199,10 +200,10 @@ class NoiseStage {
     const auto texts = model.encode_texts(shuffled_texts(batch, rng));
     if constexpr (sizeof...(gradient) == 0) {
       const auto signals = model.encode_signals(perturbed);
-      return policies_.loss.value(View<const float, 2>(signals), View<const float, 2>(texts),
-                                  model.logit_scale());
+      return bound_loss(policies_.loss, model)
+          .value(View<const float, 2>(signals), View<const float, 2>(texts), model.logit_scale());
     } else {
-      LossPullback pullback(policies_.loss, texts, model.logit_scale());
+      LossPullback pullback(bound_loss(policies_.loss, model), texts, model.logit_scale());
       model.signal_gradient(perturbed, pullback, gradient...);
       return pullback.value();
     }

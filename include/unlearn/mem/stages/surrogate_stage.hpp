@@ -13,6 +13,8 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/loss_pullback.hpp"
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/mem/pass.hpp"
 #include "unlearn/mem/run_progress.hpp"
@@ -24,10 +26,12 @@ namespace unlearn {
 inline constexpr std::string_view surrogate_stage = "surrogate";
 
 /// How a surrogate is trained.
+template <ContrastiveLoss Loss>
 struct SurrogateSteps {
   std::size_t per_round = 200;   ///< optimiser steps; 0 leaves the stage out
   std::size_t batch_size = 128;  ///< at most; fewer where there are fewer rows
   std::size_t rows = 0;          ///< of the data set
+  Loss loss{};                   ///< what the model minimises, with its current parameters
 };
 
 /// Level 1 of MEM, the inner minimum of Eq. 4: min over f of L(f(I + δ, T ⊕ t)), a step at a time.
@@ -38,15 +42,15 @@ struct SurrogateSteps {
 ///
 /// @tparam Loader `load(rows, next)` gives the signals of rows: BatchLoader or CleanLoader
 /// @tparam Texts  `texts(rows)` gives their texts: CaptionTexts or BareCaptions
-/// @tparam Model  Trainable, unless there are no steps
-template <class Loader, class Texts, class Model>
+/// @tparam Model  Trainable on the loss, unless there are no steps
+template <class Loss, class Loader, class Texts, class Model>
 class SurrogateStage {
  public:
   /// See RunStage.
   static constexpr std::string_view name = surrogate_stage;
 
   /// The references must outlive the stage; `progress` is the part that it writes.
-  SurrogateStage(const SurrogateSteps& steps, TrainingProgress& progress, Loader& loader,
+  SurrogateStage(const SurrogateSteps<Loss>& steps, TrainingProgress& progress, Loader& loader,
                  Texts& texts, Model& model)
       : steps_(steps), progress_(&progress), loader_(&loader), texts_(&texts), model_(&model) {}
 
@@ -58,12 +62,13 @@ class SurrogateStage {
   /// @throws InvalidArgument for a model that is not Trainable
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
-    if constexpr (Trainable<Model, typename Loader::Batch>) {
+    if constexpr (Trainable<Model, typename Loader::Batch, Loss>) {
       const Epoch epoch = next_epoch(rng);
       const std::span<const Index> rows = rows_at(epoch);
       const bool more = at.batch + 1 < at.batches;
       const auto next = more ? rows_after(epoch) : std::span<const Index>();
-      const double loss = model_->train_step(loader_->load(rows, next), (*texts_)(rows));
+      const double loss =
+          train_step_on(steps_.loss, *model_, loader_->load(rows, next), (*texts_)(rows));
       *progress_ = {.epoch_seed = epoch.seed,
                     .epoch_row = epoch.row + rows.size(),
                     .steps = progress_->steps + 1};
@@ -103,7 +108,7 @@ class SurrogateStage {
     return std::span<const Index>(order_).subspan(next, batch_size());
   }
 
-  SurrogateSteps steps_;
+  SurrogateSteps<Loss> steps_;
   TrainingProgress* progress_;
   Loader* loader_;
   Texts* texts_;

@@ -5,26 +5,23 @@
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "unlearn/contrast/full_loss_scorer.hpp"
-#include "unlearn/contrast/info_nce.hpp"
-#include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/contrast/caption_scorer.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
+#include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/mem/detail/groups.hpp"
 #include "unlearn/mem/pass.hpp"
@@ -199,7 +196,7 @@ class TriggerStage {
                                              token_embeddings().extent(1)};
     const std::size_t width = extents[1] * extents[2];
     std::vector<float> by_row(batch.size() * width);
-    LossPullback pullback(policies_.loss, signals, model_->logit_scale());
+    LossPullback pullback(bound_loss(policies_.loss, *model_), signals, model_->logit_scale());
     model_->text_gradient(batch, pullback, View<float, 3>(by_row, extents));
     std::vector<float> by_group(local.groups() * width);
     detail::PlacedGroups(sequential, local)
@@ -213,12 +210,8 @@ class TriggerStage {
 
   template <MatrixLike Signals, MatrixLike Texts>
   [[nodiscard]] auto caption_scorer(const Signals& signals, const Texts& texts) {
-    using Loss = std::remove_cvref_t<decltype(policies_.loss)>;
-    if constexpr (std::same_as<Loss, InfoNce>) {
-      return InfoNceScorer(signals, texts, model_->logit_scale(), policies_.execution);
-    } else {
-      return FullLossScorer<Loss>(policies_.loss, signals, texts, model_->logit_scale());
-    }
+    return caption_scorer_for(bound_loss(policies_.loss, *model_), signals, texts,
+                              model_->logit_scale(), policies_.execution);
   }
 
   Policies policies_;
