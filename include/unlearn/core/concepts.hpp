@@ -8,7 +8,6 @@
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/tensor_view.hpp"
