@@ -11,10 +11,12 @@ namespace unlearn {
 
 /// A loss over two sets of embeddings a, b [B, D] that belong together row by row.
 ///
-/// Requirements: (1) `loss(a, b, logit_scale)` returns a value with members `value` (double),
-/// `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given);
-/// (2) `loss.value(a, b, logit_scale)` returns the value alone; (3) the roles are symmetric:
-/// exchanging a and b exchanges the gradients and keeps the value; (4) both are const.
+/// Requirements, for a loss `loss`:
+///  1. `loss(a, b, logit_scale)` returns a value with the members `value` (convertible to double),
+///     `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given).
+///  2. `loss.value(a, b, logit_scale)` returns the value alone.
+///  3. The roles are symmetric: exchanging a and b exchanges the gradients and keeps the value.
+///  4. Both are const.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
   { loss(a, a, logit_scale).value } -> std::convertible_to<double>;

@@ -55,8 +55,12 @@ struct AcceptAnyToken {
   constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
 };
 
-/// Can reject a single (sample, position, token) that the filter lets pass: for instance because
-/// the token would not survive decoding and encoding in front of this sample's caption.
+/// Can reject a single token that the filter allows: for instance because it would not survive
+/// decoding and encoding in front of this sample's caption.
+///
+/// Requirements, for a hook `accept`:
+///  1. `accept(sample, position, token)` returns a bool. It is asked in the order of rank, until
+///     enough tokens are accepted or the spares are used up.
 template <class H>
 concept CandidateHook =
     std::invocable<H&, std::size_t, std::size_t, Token> &&
