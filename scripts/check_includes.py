@@ -29,6 +29,7 @@ ROOMS = """
 include/unlearn/core
 include/unlearn/io
 include/unlearn/noise
+include/unlearn/device
 include/unlearn/contrast
 include/unlearn/trigger
 include/unlearn/metrics
