@@ -17,7 +17,7 @@ using unlearn::Index, unlearn::Token, unlearn::View;
 namespace {
 
 // [own-scorer]
-/// A loss that needs no model: the sum over all groups of how far their tokens add up from 10.
+/// A loss that needs no model: the sum, over all groups, of |10 − the sum of the group's tokens|.
 class SumsToTen {
  public:
   explicit SumsToTen(View<const Token, 2> triggers) {
@@ -57,7 +57,7 @@ class SumsToTen {
   }
 
   std::vector<double> now_;                         // [groups]
-  std::vector<std::pair<Index, double>> proposed_;  // group, and its distance if it came true
+  std::vector<std::pair<Index, double>> proposed_;  // group, and its distance if it were true
 };
 static_assert(unlearn::TriggerScorer<SumsToTen>);
 // [/own-scorer]
@@ -148,9 +148,9 @@ void scoring() {
                 std::span(&loss, 1));
 
   texts.row(caption) = signals.row(caption);
-  const auto anew = unlearn::info_nce(signals, texts, 10);  // anew.value is the same
+  const auto again = unlearn::info_nce(signals, texts, 10);  // again.value is the same
   // [/scoring]
-  check(std::abs(loss - anew.value) < 1e-12, "a candidate's score is the loss it would give");
+  check(std::abs(loss - again.value) < 1e-12, "a candidate's score is the loss it would give");
 }
 
 }  // namespace
