@@ -79,8 +79,8 @@ void descent() {
   check(x == std::vector{1.0, -0.25} && result.value == 4, "the descent finds the corner");
 }
 
-void lattice() {
-  // [lattice]
+void pixel_grid() {
+  // [pixel-grid]
   // The brightest image within 8 levels: the loss is the sum of the pixels, its gradient 1.
   const std::vector<std::uint8_t> clean{0, 100, 250, 255};
   std::vector<std::int8_t> noise(4);
@@ -96,7 +96,7 @@ void lattice() {
   };
   brighten.optimize(brightness, View<std::int8_t, 2>(noise, {1, 4}), feasible);
   // noise is now 8, 8, 5, 0
-  // [/lattice]
+  // [/pixel-grid]
   check(noise == std::vector<std::int8_t>{8, 8, 5, 0}, "ball and pixel range both hold");
 }
 
@@ -157,7 +157,7 @@ void scoring() {
 
 int main() {
   descent();
-  lattice();
+  pixel_grid();
   hotflip();
   beam();
   scoring();
