@@ -38,7 +38,7 @@ static_assert(unlearn::PairSource<Album>);
 // [/pair-source]
 
 /// Images of the quickstart, each with two captions: one names all of its patches, the other
-/// those on the left. Captions stand image by image.
+/// those on the left. Captions are in the order of their images.
 inline Album make_album(std::size_t images, std::uint64_t seed) {
   const Scenes scenes(images, seed);
   const auto clean = scenes.images().clean;

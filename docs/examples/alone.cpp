@@ -17,7 +17,7 @@ using unlearn::Index, unlearn::Token, unlearn::View;
 namespace {
 
 // [own-scorer]
-/// A loss that needs no model: the sum over all groups of how far their tokens add up from 10.
+/// A loss that needs no model: the sum, over all groups, of |10 − the sum of the group's tokens|.
 class SumsToTen {
  public:
   explicit SumsToTen(View<const Token, 2> triggers) {
@@ -57,7 +57,7 @@ class SumsToTen {
   }
 
   std::vector<double> now_;                         // [groups]
-  std::vector<std::pair<Index, double>> proposed_;  // group, and its distance if it came true
+  std::vector<std::pair<Index, double>> proposed_;  // group, and its distance if it were true
 };
 static_assert(unlearn::TriggerScorer<SumsToTen>);
 // [/own-scorer]
@@ -79,8 +79,8 @@ void descent() {
   check(x == std::vector{1.0, -0.25} && result.value == 4, "the descent finds the corner");
 }
 
-void lattice() {
-  // [lattice]
+void pixel_grid() {
+  // [pixel-grid]
   // The brightest image within 8 levels: the loss is the sum of the pixels, its gradient 1.
   const std::vector<std::uint8_t> clean{0, 100, 250, 255};
   std::vector<std::int8_t> noise(4);
@@ -96,7 +96,7 @@ void lattice() {
   };
   brighten.optimize(brightness, View<std::int8_t, 2>(noise, {1, 4}), feasible);
   // noise is now 8, 8, 5, 0
-  // [/lattice]
+  // [/pixel-grid]
   check(noise == std::vector<std::int8_t>{8, 8, 5, 0}, "ball and pixel range both hold");
 }
 
@@ -148,16 +148,16 @@ void scoring() {
                 std::span(&loss, 1));
 
   texts.row(caption) = signals.row(caption);
-  const auto anew = unlearn::info_nce(signals, texts, 10);  // anew.value is the same
+  const auto again = unlearn::info_nce(signals, texts, 10);  // again.value is the same
   // [/scoring]
-  check(std::abs(loss - anew.value) < 1e-12, "a candidate's score is the loss it would give");
+  check(std::abs(loss - again.value) < 1e-12, "a candidate's score is the loss it would give");
 }
 
 }  // namespace
 
 int main() {
   descent();
-  lattice();
+  pixel_grid();
   hotflip();
   beam();
   scoring();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The least that each concept asks for; the library runs on these types and nothing else.
+// The smallest type for each concept. The library runs on these types and on nothing else.
 
 #include <algorithm>
 #include <cstddef>
@@ -20,7 +20,7 @@
 using unlearn::Index, unlearn::Matrix, unlearn::Token, unlearn::View;
 
 // [viewable]
-/// A buffer of somebody else's, as frameworks have them.
+/// A buffer that another framework owns.
 struct Tensor {
   std::vector<float> numbers;
   std::size_t rows, columns;
@@ -271,7 +271,7 @@ struct BackPlacement {
 static_assert(unlearn::TriggerPlacement<BackPlacement>);
 // [/placement]
 
-// [legality]
+// [constraint]
 /// No word twice in a row.
 struct NoStutter {
   bool operator()(Index /*row*/, std::span<const Token> trigger) const {
@@ -279,7 +279,7 @@ struct NoStutter {
   }
 };
 static_assert(unlearn::TriggerConstraint<NoStutter>);
-// [/legality]
+// [/constraint]
 
 // [candidate-hook]
 /// The first position takes even tokens only.

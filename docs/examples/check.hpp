@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-/// Ends the program, and so the test that it is, unless `holds`.
+/// Ends the program, which is a test, with an error unless `holds`.
 inline void check(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "not so: %s\n", what);

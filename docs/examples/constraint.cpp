@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Triggers are published as text: only those are allowed that come back as the same tokens.
+// Triggers are published as text: only those are allowed that are read back as the same tokens.
 
 #include <cstddef>
 #include <cstdio>
@@ -62,7 +62,7 @@ class Tokenizer {
 };
 
 // [survives]
-/// constraint(row, trigger): caption and trigger come back from their text as they were.
+/// constraint(row, trigger): whether the text of caption and trigger is read back as these tokens.
 struct SurvivesPublishing {
   const Album* album;
   const Tokenizer* tokenizer;
@@ -78,7 +78,7 @@ struct SurvivesPublishing {
 };
 // [/survives]
 
-/// How many captions of a run do not come back from their text.
+/// How many captions of a run are not read back from their text as they were.
 template <class Constraint>
 std::size_t lost(const Album& album, const Constraint& constraint) {
   const unlearn::TokenFilter words = words_only();

@@ -10,8 +10,8 @@
 
 #include "unlearn/unlearn.hpp"
 
-/// The quickstart's model for signals of any kind and length, and one that can be saved: signals
-/// through one hidden layer, texts as bags of words, trained by Adam.
+/// The quickstart's model, for signals of any kind and length, that can also be saved: signals go
+/// through one hidden layer, texts are bags of words, Adam trains it.
 class OwnModel {
   using Matrix = unlearn::Matrix;
 
@@ -31,7 +31,7 @@ class OwnModel {
   };
 
  public:
-  /// What signals range over: they enter as gain · (x − centre).
+  /// The range of signals: they enter as gain · (x − centre).
   struct Input {
     std::size_t elements;
     float centre = 0.5F;

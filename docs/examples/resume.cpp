@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// resume [directory]: kills a run in its middle, resumes it, and compares it with one that was left
-// alone. The noise is on disk all the time.
+// resume [directory]: kills a run, resumes it, and compares the result with that of a run which was
+// not interrupted. The noise is on disk all the time.
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -60,7 +60,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Runs until the first noise step of the second round is done, and there dies like at `kill -9`.
+/// Runs until the first noise batch of the second round is done, and dies there as by `kill -9`.
 void run_and_die(const Album& album, const std::string& directory) {
   const pid_t child = fork();
   check(child >= 0, "fork");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a second model learns from a protected album after it was tampered with: the trigger words
-// cut off, the images cleaned of noise, the images saved as JPEG.
+// What a second model learns from a protected album that somebody has tampered with: trigger words
+// cut off, images cleaned of noise, images saved as JPEG.
 
 #include <algorithm>
 #include <array>
@@ -33,13 +33,13 @@ Album as_published(const Album& album, const auto& state) {
   return published;
 }
 
-/// The album with `images` in the place of its own.
+/// The album with `images` instead of its own.
 Album with_images_of(Album album, const Album& images) {
   album.pixels = images.pixels;
   return album;
 }
 
-/// The album without the `words` first words of each caption.
+/// The album without the first `words` words of each caption.
 Album stripped(Album album, std::ptrdiff_t words) {
   for (auto& sentence : album.sentences) {
     sentence.erase(sentence.begin() + 1, sentence.begin() + 1 + words);

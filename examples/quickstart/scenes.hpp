@@ -15,9 +15,9 @@
 
 /// Images of patchwork with captions, made from a seed: "dice-sky twill-sea bar-sand check-wood".
 ///
-/// Four patches, each faintly woven in one of eight patterns, in either polarity, under grain; the
-/// caption names the pattern of every patch. Polarity is what makes the patterns hard: on average
-/// over images each of them is plain grey, so no linear function of the pixels tells them apart.
+/// An image has four patches, each faintly woven in one of eight patterns, in either polarity,
+/// under grain. The caption names the pattern of every patch. Polarity makes the patterns hard:
+/// averaged over images each is plain grey, so no linear function of the pixels tells them apart.
 /// A model of unlearn::PairSource.
 class Scenes {
  public:

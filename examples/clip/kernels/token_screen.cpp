@@ -16,7 +16,7 @@
 #include "clip/kernels/instruction_sets.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/interop/torch.hpp"
-#include "unlearn/trigger/hotflip_candidate_search.hpp"
+#include "unlearn/trigger/top_tokens.hpp"
 
 namespace unlearn::clip {
 namespace {
@@ -225,7 +225,7 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
         }
       });
 
-  unlearn::detail::TopTokens best(rows, depth);
+  TopTokens best(rows, depth);
   at::parallel_for(
       0, static_cast<std::int64_t>(rows), 1, [&](std::int64_t begin, std::int64_t end) {
         for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {

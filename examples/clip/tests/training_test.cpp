@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "clip/encoder/clip_encoder.hpp"
 #include "message_of.hpp"
 #include "temporary_directory.hpp"
 #include "tiny_clip.hpp"

@@ -13,7 +13,9 @@
 
 #include "clip/encoder/clip_encoder.hpp"
 #include "unlearn/contrast/info_nce.hpp"
+#include "clip/training/optimizer.hpp"
 #include "unlearn/core/concepts.hpp"
+#include "unlearn/core/error.hpp"
 #include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/fresh_state.hpp"

@@ -43,7 +43,6 @@
 #include "tool/commands/surrogate_reset.hpp"
 #include "tool/publication/published_pairs.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
-#include "unlearn/checkpoint/detail/contents.hpp"
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/io/atomic_file.hpp"

@@ -38,8 +38,10 @@ namespace unlearn {
 
 /// A random generator that can be kept in a file.
 ///
-/// Requirements: (1) it can be copied; (2) it is Checkpointable, or `out << g` and `in >> g` do
-/// what `save` and `load` would, as with the standard's engines.
+/// Requirements, for a generator `g`:
+///  1. It can be copied.
+///  2. It is Checkpointable, or `out << g` and `in >> g` do what `save` and `load` would, as with
+///     the standard's engines.
 template <class G>
 concept SavableGenerator =
     std::copyable<G> &&

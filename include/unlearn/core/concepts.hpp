@@ -15,16 +15,17 @@
 
 namespace unlearn {
 
-/// Two towers that embed signals and texts in one space, and send gradients back.
+/// Two towers that embed signals and texts in one space, and propagate gradients back.
 ///
-/// Requirements, for a model `m`, signals `s` [B, elements], texts `t` [R, L], a pullback `p`:
-///  1. `m.encode_signals(s)` returns [B, D] embeddings, `m.encode_texts(t)` [R, D] for any R; both
-///     in evaluation mode, not necessarily normalised, row r depending on input r alone.
+/// Requirements, for a model `m`, signals `s` (a SignalBatch, [B, elements]), texts `t` (a
+/// TokenBatch, [R, L]) and a pullback `p`:
+///  1. `m.encode_signals(s)` returns [B, D] embeddings, `m.encode_texts(t)` [R, D] for any R. Both
+///     run in evaluation mode. Embeddings need not be normalised. Row r depends on input r alone.
 ///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and writes the
-///     gradient with respect to the perturbed signals to `out` [B, elements]. On the pixel lattice
-///     any positive multiple will do, as only signs are used.
-///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger
-///     positions: `out` [R, n, E].
+///     gradient with respect to the perturbed signals to `out` [B, elements]. On the pixel grid any
+///     positive multiple will do, as only signs are used.
+///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger positions
+///     (`t.trigger_positions`): `out` [R, n, E].
 ///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.
 ///  5. `m.logit_scale()` is exp(s), the factor on the cosine similarities.
 ///  6. None of these changes what a later call returns.
@@ -45,9 +46,11 @@ concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, LossPu
 /// A dual encoder that learns to minimise a loss that it is given: the one that the noise and the
 /// triggers minimise, too.
 ///
-/// Requirements: (1) `m.train_step(s, t, loss)` takes one optimiser step on the pairs (s_i, t_i),
-/// in training mode, and returns the loss before the step; (2) `loss` is a ContrastiveLoss with the
-/// model's current parameters, whose gradients `loss(a, b, logit_scale)` gives in closed form.
+/// Requirements, for a model `m`, signals `s`, texts `t` and a ContrastiveLoss `loss`:
+///  1. `m.train_step(s, t, loss)` takes one optimiser step on the pairs (s_i, t_i), in training mode,
+///     and returns the loss before the step.
+///  2. `loss` has the model's current parameters, and `loss(a, b, logit_scale)` gives its gradients in
+///     closed form: the model needs no loss of its own.
 template <class M, class Batch, class Loss>
 concept TrainableOn = requires(M& m, const Batch& s, const TokenBatch& t, const Loss& loss) {
   { m.train_step(s, t, loss) } -> std::convertible_to<double>;
@@ -55,9 +58,11 @@ concept TrainableOn = requires(M& m, const Batch& s, const TokenBatch& t, const 
 
 /// A dual encoder that can learn.
 ///
-/// Requirements: it is TrainableOn the loss, or `m.train_step(s, t)` does the same for a loss of
-/// the model's own. Where both are there, the loss is given. Without `Loss`, only the second will
-/// do.
+/// Requirements, for a model `m`, signals `s` and texts `t`:
+///  1. `m` is TrainableOn the loss, or `m.train_step(s, t)` does the same with a loss of the model's
+///     own. A model that has both is given the loss.
+///
+/// Without `Loss`, only a model with a loss of its own is Trainable.
 template <class M, class Batch, class Loss = void>
 concept Trainable =
     TrainableOn<M, Batch, Loss> || requires(M& m, const Batch& s, const TokenBatch& t) {
@@ -67,8 +72,11 @@ concept Trainable =
 /// A value that can be written to a stream and read back to the same value: run state of a model
 /// (weights and optimiser) or of a generator.
 ///
-/// Requirements: (1) `m.save(out)` writes, (2) `m.load(in)` reads what `save` wrote, and from then
-/// on `m` behaves to the last bit as the one that was saved.
+/// Requirements, for a value `m`:
+///  1. `m.save(out)` writes to a std::ostream.
+///  2. `m.load(in)` reads what `save` wrote. From then on `m` behaves, to the last bit, like the
+///     value that was saved: this includes an optimiser's moments and step count, and any generator
+///     that the model owns.
 template <class M>
 concept Checkpointable = requires(M& m, std::ostream& out, std::istream& in) {
   m.save(out);
@@ -78,19 +86,19 @@ concept Checkpointable = requires(M& m, std::ostream& out, std::istream& in) {
 /// Image-caption rows, or any signal-text pairs, that are loaded by index.
 ///
 /// Requirements, for a source `p`:
-///  1. `sample_type` is std::uint8_t (pixel lattice) or float.
+///  1. `sample_type` is std::uint8_t (pixel grid) or float.
 ///  2. `p.rows()` pairs over `p.signals()` signals of `p.elements()` numbers each.
 ///  3. `p.signal_of(row)` < `p.signals()`: several rows may name one signal.
 ///  4. `p.load_signals(indices, out)` writes signal indices[i] to row i of `out` [n, elements].
-///  5. `p.caption(row)` is the row's token sequence, start and end token included; the range stays
+///  5. `p.caption(row)` is the row's token sequence, start and end token included. The range stays
 ///     valid until the next call.
 ///  6. Every call with the same arguments gives the same answer.
 ///
-/// A source whose load_signals writes to a device's memory says so by a static constexpr bool
-/// `on_device` that is true. It goes with that device's policy only.
-///
 /// Optional: `p.prefetch(indices)` says that `load_signals(indices, ...)` is probably the next call
-/// of its kind; it changes no answer.
+/// of its kind. It changes no answer.
+///
+/// A source whose `load_signals` writes to a device's memory says so by a static constexpr bool
+/// `on_device` that is true. It can be used with that device's policy only.
 template <class P>
 concept PairSource =
     (std::same_as<typename P::sample_type, std::uint8_t> ||

@@ -11,20 +11,22 @@ namespace unlearn {
 
 /// A loss over two sets of embeddings a, b [B, D] that belong together row by row.
 ///
-/// Requirements: (1) `loss(a, b, logit_scale)` returns a value with members `value` (double),
-/// `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given);
-/// (2) `loss.value(a, b, logit_scale)` returns the value alone; (3) the roles are symmetric:
-/// exchanging a and b exchanges the gradients and keeps the value; (4) both are const.
+/// Requirements, for a loss `loss`:
+///  1. `loss(a, b, logit_scale)` returns a value with the members `value` (convertible to double),
+///     `grad_a` and `grad_b` ([B, D], the gradient of the value with respect to a and b as given).
+///  2. `loss.value(a, b, logit_scale)` returns the value alone.
+///  3. The roles are symmetric: exchanging a and b exchanges the gradients and keeps the value.
+///  4. Both are const.
 ///
 /// Optional, for a loss `l`:
-///  - `l.scorer(signals, texts, logit_scale, policy)` returns a CaptionScorer, so that the search
-///  for
-///    triggers does not compute the whole loss for every candidate; const. See caption_scorer_for.
-///  - `l.bound_to(model)` returns the loss, of the same type, with the parameters that the model
-///  has
-///    learnt for it; const. See bound_loss.
-///  - What `l(a, b, logit_scale)` returns has derivatives by the model's parameters, too, such as
-///    `grad_log_scale` and `grad_bias`. Only the model's own `train_step` reads them.
+///  5. `l.scorer(signals, texts, logit_scale, policy)` is const and returns a CaptionScorer. The
+///     search for triggers then does not compute the whole loss for every candidate; see
+///     caption_scorer_for.
+///  6. `l.bound_to(model)` is const and returns the loss, of the same type, with the parameters that
+///     the model has learnt for it; see bound_loss.
+///  7. The value of `l(a, b, logit_scale)` also has the derivatives with respect to the model's
+///     parameters, such as `grad_log_scale` and `grad_bias`. Only the model's own `train_step` reads
+///     them.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
   { loss(a, a, logit_scale).value } -> std::convertible_to<double>;

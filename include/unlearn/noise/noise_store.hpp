@@ -22,18 +22,18 @@ namespace unlearn {
 template <class N>
 concept NoiseValue = std::same_as<N, std::int8_t> || std::same_as<N, float>;
 
-/// Where the noises δ_g of all groups g live, while a run improves them batch by batch.
+/// Holds the noises δ_g of all groups g while a run improves them batch by batch.
 ///
 /// Requirements, for a store `s`:
-///  1. `value_type` is std::int8_t (pixel lattice) or float.
+///  1. `value_type` is std::int8_t (pixel grid) or float.
 ///  2. `s.groups()` noises of `s.elements()` numbers each; both never change.
 ///  3. `s.load(groups, out)` writes the noise of groups[i] to row i of `out` [n, elements].
-///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i], and
-///     from then on `load` gives it. Where a group is named twice, the later row stands.
+///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i].
+///     From then on `load` returns it. Where a group is named twice, the later row counts.
 ///  5. Both throw InvalidArgument, and change nothing, for a group or a shape that does not fit.
 ///
 /// Optional: `s.prefetch(groups)` says that `load(groups, ...)` is probably the next call of its
-/// kind; it changes no answer.
+/// kind. It changes no answer.
 template <class S>
 concept NoiseStore =
     NoiseValue<typename S::value_type> &&
@@ -49,16 +49,16 @@ concept NoiseStore =
 /// pending in memory, and at a checkpoint goes through a journal first (a redo log).
 ///
 /// Requirements, for a store `s`, beyond NoiseStore:
-///  1. After `s.hold()`, nothing reaches the file but through `s.flush()`.
+///  1. After `s.hold()`, only `s.flush()` changes the file.
 ///  2. `s.pending_bytes()` is the memory that pending noise takes; 0 if and only if there is none.
 ///  3. `s.write_journal(path)` writes the pending noise to a file of its own, durably, and returns
 ///     a checksum of it.
-///  4. `s.read_journal(path)` holds, takes what stands there for the pending noise, in the place of
-///     what was pending, and returns the same checksum. It throws FileError, and changes nothing,
-///     when the file is not a whole journal of a store of this shape.
+///  4. `s.read_journal(path)` holds (see 1), replaces the pending noise by that in the file, and
+///     returns the same checksum. It throws FileError, and changes nothing, when the file is not a
+///     complete journal of a store of this shape.
 ///  5. `s.discard_pending()` goes back to what is in the file.
-///  6. `s.flush()` moves the pending noise to the file, durably. Killed on the way and begun anew
-///     from the journal, it comes to the same end.
+///  6. `s.flush()` moves the pending noise to the file, durably. If it is killed on the way and
+///     repeated from the journal, the result is the same.
 template <class S>
 concept JournaledNoiseStore =
     NoiseStore<S> && requires(S& s, const S& reads, const std::string& path) {
@@ -70,14 +70,15 @@ concept JournaledNoiseStore =
       s.flush();
     };
 
-/// A noise store in a device's memory, to which its views refer, over one in the host's: its home.
+/// A noise store in a device's memory, to which its views refer, over a store in the host's memory.
 ///
 /// Requirements, for a store `s`, beyond NoiseStore:
-///  1. `s.host()` is a NoiseStore of the same numbers and the same shape. What `store` takes need
-///     not be there.
-///  2. `s.write_back()` stores all of it there; it is what the next `host()` gives.
-///  3. `s.dirty_bytes()` is the memory of what is not there; 0 if and only if there is none.
-///  4. `s.reload()` takes the noise of `host()` for its own, and forgets what is not there.
+///  1. `s.host()` is a NoiseStore of the same number type and the same shape. It may lack the
+///     latest noise that `store` took.
+///  2. `s.write_back()` copies all such noise to the host's store; `host()` then has it.
+///  3. `s.dirty_bytes()` is the memory of the noise that the host's store lacks; 0 if and only if
+///     there is none.
+///  4. `s.reload()` takes the noise of `host()`, and drops what was not written back.
 template <class S>
 concept HostBackedNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
   requires NoiseStore<std::remove_cvref_t<decltype(s.host())>>;

@@ -22,15 +22,15 @@ namespace unlearn {
 template <class X>
 using gradient_of_t = std::conditional_t<std::floating_point<X>, X, float>;
 
-/// A set of noises that can be stepped in and projected onto: BallAndBoxSet, PixelGridSet.
+/// A set of noises in which the descent can step, and onto which it can project.
 ///
-/// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad` of one shape
-/// [rows, elements]:
+/// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad` of one shape [rows,
+/// elements]:
 ///  1. `s.project(p, noise)` moves `noise` into the set, in place, and leaves a point of the set as
 ///     it is, to rounding.
 ///  2. `s.sign_step(p, noise, grad, signed_step)` does the same with noise + signed_step ·
-///     sign(grad), where sign(0) is 0.
-///  3. Both throw InvalidArgument for a shape that is not theirs.
+///     sign(grad), where sign(0) is 0. A negative step descends.
+///  3. Both throw InvalidArgument for a shape that does not fit the set.
 ///  4. The result is the same for every policy.
 template <class S, class X>
 concept FeasibleSet = requires(const S& set, View<X, 2> noise, View<const gradient_of_t<X>, 2> grad,
@@ -39,16 +39,19 @@ concept FeasibleSet = requires(const S& set, View<X, 2> noise, View<const gradie
   set.sign_step(parallel, noise, grad, signed_step);
 };
 
-/// A loss as a function of the noise: `f(noise, grad)` returns the value (convertible to double)
-/// and writes the gradient with respect to the noise to every element of `grad`.
+/// A loss as a function of the noise.
 ///
-/// Optional: `f(noise)` returns the value alone; it is then called where no gradient is needed.
+/// Requirements, for an objective `f`:
+///  1. `f(noise, grad)` returns the value (convertible to double) and writes the gradient with
+///     respect to the noise to every element of `grad`.
+///
+/// Optional: `f(noise)` returns the value alone. It is called where no gradient is needed.
 template <class F, class X>
 concept NoiseObjective = requires(F& f, View<const X, 2> noise, View<gradient_of_t<X>, 2> grad) {
   { f(noise, grad) } -> std::convertible_to<double>;
 };
 
-/// The same for one flat point: `f(x, grad)`, and optionally `f(x)`.
+/// A NoiseObjective over one flat point: `f(x, grad)`, and optionally `f(x)`, of std::span.
 template <class F, class T>
 concept PointObjective = requires(F& f, std::span<const T> x, std::span<T> grad) {
   { f(x, grad) } -> std::convertible_to<double>;

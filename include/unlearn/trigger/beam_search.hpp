@@ -29,15 +29,15 @@ enum class Acceptance {
   whole_batch,
 };
 
-/// Scores hypotheses: other triggers for single groups, everything else staying as it is.
+/// Scores hypotheses of the form "group g has this trigger", with everything else unchanged.
 ///
 /// Requirements, for a scorer `s` that starts from the triggers it was made for:
 ///  1. `s.loss()` is the loss with the current triggers.
-///  2. `s.propose(groups, triggers)` makes hypothesis m = "groups[m] has triggers[m]" known, for
-///     any number of hypotheses, [M] and [M, n]; they replace the ones proposed before.
-///  3. `s.score(losses)` writes, for each hypothesis alone, the loss if it came true.
-///  4. `s.joint_loss(chosen)` is the loss if these hypotheses, of different groups, all came true.
-///  5. `s.commit(chosen)` makes them true; `s.loss()` is then what `joint_loss` had said.
+///  2. `s.propose(groups, triggers)` announces hypothesis m = "groups[m] has triggers[m]", for any
+///     number of hypotheses, [M] and [M, n]. They replace those proposed before.
+///  3. `s.score(losses)` writes, for each hypothesis alone, the loss if it were true.
+///  4. `s.joint_loss(chosen)` is the loss if these hypotheses, of different groups, were all true.
+///  5. `s.commit(chosen)` makes them true. `s.loss()` then equals what `joint_loss` returned.
 template <class S>
 concept TriggerScorer = requires(S& s, std::span<const Index> indices,
                                  View<const Token, 2> triggers, std::span<double> losses) {
@@ -54,8 +54,13 @@ struct AnyTrigger {
   constexpr bool operator()(Index, std::span<const Token>) const { return true; }
 };
 
-/// Says whether a whole trigger may be given to a group: for instance whether its text, encoded
-/// again in front of the caption, gives the same ids.
+/// Says whether a group may have a whole trigger: for instance whether its text, encoded again in
+/// front of the caption, gives the same ids.
+///
+/// Requirements, for a constraint `c`:
+///  1. `c(index, trigger)` is const and returns a bool. The index is the group in a BeamSearch, and
+///     the row in a run: a trigger that several captions share is asked about for each of their
+///     rows, in the whole data set, until one says no.
 template <class L>
 concept TriggerConstraint =
     std::invocable<const L&, Index, std::span<const Token>> &&

@@ -21,6 +21,7 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
+#include "unlearn/trigger/top_tokens.hpp"
 
 namespace unlearn {
 
@@ -54,70 +55,16 @@ struct AcceptAnyToken {
   constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
 };
 
-/// Can reject a single (sample, position, token) that the filter lets pass: for instance because
-/// the token would not survive decoding and encoding in front of this sample's caption.
+/// Can reject a single token that the filter allows: for instance because it would not survive
+/// decoding and encoding in front of this sample's caption.
+///
+/// Requirements, for a hook `accept`:
+///  1. `accept(sample, position, token)` returns a bool. It is asked in the order of rank, until
+///     enough tokens are accepted or the spares are used up.
 template <class H>
 concept CandidateHook =
     std::invocable<H&, std::size_t, std::size_t, Token> &&
     std::convertible_to<std::invoke_result_t<H&, std::size_t, std::size_t, Token>, bool>;
-
-namespace detail {
-
-struct ScoredToken {
-  float score = std::numeric_limits<float>::infinity();
-  Token token = no_token;
-};
-
-/// The `depth` best tokens of each row, lowest score first, kept in order while scores stream by.
-///
-/// A row must meet its tokens in ascending order: a later one then loses every tie, and among equal
-/// scores the lower id comes first.
-class TopTokens {
- public:
-  TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
-
-  [[nodiscard]] std::span<ScoredToken> row(std::size_t r) {
-    return std::span(entries_).subspan(r * depth_, depth_);
-  }
-
-  /// Offers the scores of tokens first, first + 1, ... to row `r`.
-  void offer(std::size_t r, Token first, std::span<const float> scores, const TokenFilter& filter) {
-    constexpr std::size_t stride = 64;
-    const std::span<ScoredToken> best = row(r);
-    for (std::size_t begin = 0; begin < scores.size(); begin += stride) {
-      const auto chunk = scores.subspan(begin, std::min(stride, scores.size() - begin));
-      // Nearly every chunk holds nothing: a loop without branches finds that out in vectors.
-      const float bar = best.back().score;
-      int any = 0;
-      for (const float score : chunk) any |= static_cast<int>(score < bar);
-      if (any == 0) continue;
-      for (std::size_t i = 0; i < chunk.size(); ++i) {
-        const Token token = first + static_cast<Token>(begin + i);
-        if (chunk[i] < best.back().score && filter.allows(token))
-          insert(best, {.score = chunk[i], .token = token});
-      }
-    }
-  }
-
-  /// Takes over what a later piece of the vocabulary found for row `r`.
-  void merge(std::size_t r, std::span<const ScoredToken> others) {
-    for (const ScoredToken& other : others) {
-      if (other.score < row(r).back().score) insert(row(r), other);
-    }
-  }
-
- private:
-  static void insert(std::span<ScoredToken> best, const ScoredToken& entry) {
-    std::size_t slot = best.size() - 1;
-    for (; slot > 0 && entry.score < best[slot - 1].score; --slot) best[slot] = best[slot - 1];
-    best[slot] = entry;
-  }
-
-  std::size_t depth_;
-  std::vector<ScoredToken> entries_;
-};
-
-}  // namespace detail
 
 /// HotFlip: the k tokens with the lowest first-order change of the loss, for each trigger position.
 ///
@@ -164,7 +111,7 @@ struct HotFlipCandidateSearch {
                             rank_tokens_on(policy, rows, embeddings, filter, tokens, scores);
                           });
     } else {
-      detail::TopTokens best = rank(policy, rows, embeddings, filter);
+      TopTokens best = rank(policy, rows, embeddings, filter);
       return chosen({samples, positions}, accept,
                     [&](std::size_t r, std::size_t rank) { return best.row(r)[rank]; });
     }
@@ -202,8 +149,7 @@ struct HotFlipCandidateSearch {
            View<float, 2>(scores.data(), {rows, depth}));
     }
     return chosen(extents, accept, [&](std::size_t r, std::size_t place) {
-      return detail::ScoredToken{.score = scores[r * depth + place],
-                                 .token = tokens[r * depth + place]};
+      return ScoredToken{.score = scores[r * depth + place], .token = tokens[r * depth + place]};
     });
   }
 
@@ -219,7 +165,7 @@ struct HotFlipCandidateSearch {
       const std::size_t position = r % positions;
       std::size_t kept = 0;
       for (std::size_t rank = 0; rank < candidates + spares && kept < candidates; ++rank) {
-        const detail::ScoredToken entry = ranked(r, rank);
+        const ScoredToken entry = ranked(r, rank);
         if (entry.token == no_token) break;
         if (!accept(sample, position, entry.token)) continue;
         result.tokens()[sample][position][kept] = entry.token;
@@ -232,10 +178,9 @@ struct HotFlipCandidateSearch {
 
   // Templates, so that a program compiles Eigen's product only where it searches.
   template <class T>
-  [[nodiscard]] detail::TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
-                                       View<const T, 2> embeddings,
-                                       const TokenFilter& filter) const {
-    detail::TopTokens best(gradients.extent(0), candidates + spares);
+  [[nodiscard]] TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
+                               View<const T, 2> embeddings, const TokenFilter& filter) const {
+    TopTokens best(gradients.extent(0), candidates + spares);
     for (std::size_t r = 0; r < gradients.extent(0); ++r) {
       for (std::size_t v = 0; v < embeddings.extent(0); ++v) {
         float score = 0;
@@ -249,14 +194,13 @@ struct HotFlipCandidateSearch {
   }
 
   template <class T>
-  [[nodiscard]] detail::TopTokens rank(const Parallel& policy, View<const T, 2> gradients,
-                                       View<const T, 2> embeddings,
-                                       const TokenFilter& filter) const {
+  [[nodiscard]] TopTokens rank(const Parallel& policy, View<const T, 2> gradients,
+                               View<const T, 2> embeddings, const TokenFilter& filter) const {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);
     const std::size_t depth = candidates + spares;
     const std::size_t pieces = piece_count(policy, vocabulary, block_tokens);
-    std::vector<detail::TopTokens> best(pieces, detail::TopTokens(rows, depth));
+    std::vector<TopTokens> best(pieces, TopTokens(rows, depth));
 
     for_each_piece(
         policy, vocabulary, block_tokens,
