@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <span>
@@ -16,6 +17,9 @@
 #include "temporary_directory.hpp"
 #include "tiny_clip.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
+#include "unlearn/contrast/siglip.hpp"
+#include "unlearn/mem/fresh_state.hpp"
+#include "unlearn/mem/with_loss.hpp"
 
 namespace unlearn::clip {
 namespace {
@@ -71,6 +75,28 @@ TEST_F(Training, CountsItsSteps) {
   EXPECT_EQ(plan.steps_per_epoch(31), 3U);
   EXPECT_EQ(plan.steps_per_epoch(5), 1U);
   EXPECT_EQ(plan.schedule(24).steps, 12U);
+}
+
+TEST_F(Training, MinimisesTheLossOfTheWholeRun) {
+  const Clip clip(config, 1);
+  clip->add_logit_bias();
+  ClipEncoder model(clip, {.optimizer = {.learning_rate = {.rate = 1e-3}}});
+  auto run = with_loss(mem(), SigLip{});
+  run.rounds = 3;
+  run.surrogate_steps = 6;
+  run.batch_size = 24;
+  run.search.candidates = 2;
+  run.descent.steps = 2;
+  run.stop_loss = 0;
+  auto state = fresh_state(pairs, std::vector<Token>{3, 4});
+  std::mt19937_64 rng(5);
+  const RunResult result = run.minimize(model, pairs, state, rng);
+  EXPECT_EQ(result.stop, StopReason::round_limit);
+  EXPECT_LT(result.trace.back().surrogate, 0.8 * result.trace.front().surrogate);
+  EXPECT_LT(result.trace.back().noise, result.trace.front().noise);
+  // At scale 10 and bias −10 nearly the whole loss is that of the pairs themselves: at most 20.
+  EXPECT_LT(result.trace.front().noise, 20);
+  EXPECT_GT(std::abs(model.logit_bias() + 10), 1e-3);
 }
 
 TEST_F(Training, LearnsAndLogsEveryEpoch) {
