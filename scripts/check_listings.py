@@ -93,7 +93,7 @@ def as_markdown(comment):
     markdown, in_list = [], False
     for line in comment:
         text = line.removeprefix("///").removeprefix(" ").rstrip()
-        begins_item = re.match(r" \d+\. ", text)
+        begins_item = re.match(r" (\d+\.|-) ", text)
         if begins_item and not in_list and markdown and markdown[-1]:
             markdown.append("")
         in_list = bool(begins_item or (in_list and text.startswith("  ")))

@@ -15,14 +15,15 @@ SOURCES = {
              "  // [/body]\n}\n",
     "a.py": "# [table]\nROWS = 3\n# [/table]\n",
     "a.hpp": "/// Two towers.\n///\n/// Requirements, for a model `m`:\n///  1. `m.a()` returns\n"
-             "///     a number.\n///  2. `m.b()` too.\n///\n/// Optional: `m.c()`.\n"
+             "///     a number.\n///  2. `m.b()` too.\n///\n/// Optional:\n///  - `m.c()` returns\n"
+             "///    another.\n"
              "template <class M,\n          class N>\nconcept Towers = true;\n\n"
              "struct Bare {};\n",
 }
 BODY = "int x = 0;\nreturn x;\n"
 LISTING = "<!-- listing: a.cpp#body -->\n```cpp\n{}```\n"
 TOWERS = ("Two towers.\n\nRequirements, for a model `m`:\n\n1. `m.a()` returns\n   a number.\n"
-          "2. `m.b()` too.\n\nOptional: `m.c()`.\n")
+          "2. `m.b()` too.\n\nOptional:\n\n- `m.c()` returns\n  another.\n")
 REQUIREMENTS = "<!-- requirements: a.hpp#Towers -->\n{}<!-- /requirements -->\n"
 
 
