@@ -7,7 +7,7 @@
 #include "unlearn/core/observer.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn::testing {
 

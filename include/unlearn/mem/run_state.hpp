@@ -68,7 +68,7 @@ struct RunProgress {
 
 /// All that a run changes, apart from the model and the generator, and who shares what of it.
 ///
-/// `Store` is a NoiseStore: MemoryNoiseStore, MappedNoiseStore, unlearn::cuda::DeviceNoiseStore or
+/// `Store` is a NoiseStore: MemoryNoiseStore, MappedNoiseStore, unlearn::DeviceNoiseStore or
 /// one of yours. It holds a noise for each group of `scope.noise`; `triggers` one for each group of
 /// `scope.triggers`.
 template <class Store>

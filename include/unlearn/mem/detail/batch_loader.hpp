@@ -17,7 +17,7 @@
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 namespace unlearn::detail {
 
@@ -38,8 +38,8 @@ class BatchLoader {
       : policy_(&policy),
         pairs_(&pairs),
         box_(box),
-        clean_(detail::scratch<Sample>(policy, rows * pairs.elements())),
-        delta_(detail::scratch<Delta>(policy, rows * pairs.elements())) {}
+        clean_(scratch<Sample>(policy, rows * pairs.elements())),
+        delta_(scratch<Delta>(policy, rows * pairs.elements())) {}
 
   /// The policy in whose memory everything is.
   [[nodiscard]] const P& policy() const { return *policy_; }
@@ -60,7 +60,7 @@ class BatchLoader {
 
   /// Place i of the batch: row places[i] of `noise`, as far as its signal has room.
   void spread_noise(View<const Delta, 2> noise, View<const Index, 1> places) {
-    detail::gather_rows(*policy_, noise, places, delta());
+    backend_of(*policy_).gather_rows(noise, places, delta());
     clip();
   }
 
@@ -88,8 +88,8 @@ class BatchLoader {
   PairsT* pairs_;
   Box<float> box_;
   std::size_t rows_ = 0;
-  decltype(detail::scratch<Sample>(std::declval<const P&>(), 0)) clean_;
-  decltype(detail::scratch<Delta>(std::declval<const P&>(), 0)) delta_;
+  ScratchOf<Sample, P> clean_;
+  ScratchOf<Delta, P> delta_;
 };
 
 /// Tells a source of signals, or of noise, which of them come next, if it wants to know.

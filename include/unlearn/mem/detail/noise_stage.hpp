@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/backend.hpp"
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/core/loss_pullback.hpp"
@@ -21,7 +20,7 @@
 #include "unlearn/mem/detail/batch_loader.hpp"
 #include "unlearn/mem/detail/pass.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
 
@@ -121,7 +120,7 @@ class NoiseStage {
     const std::vector<Index> groups = noise_groups_at(cells);
     const auto& policy = loader_->policy();
     const std::array<std::size_t, 2> extents{cells.size(), pairs_->elements()};
-    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    auto noise = scratch<Delta>(policy, extents[0] * extents[1]);
     const View<Delta, 2> delta(noise.data(), extents);
     state_->noise.load(groups, delta);
     detail::prefetch(state_->noise, [&] { return noise_groups_at(next); });
@@ -141,11 +140,11 @@ class NoiseStage {
     const DistinctGroups shared(noise_groups_at(cells));
     const std::array<std::size_t, 2> extents{shared.groups.size(), elements};
     const PlacedGroups places(policy, shared.local);
-    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    auto noise = scratch<Delta>(policy, extents[0] * extents[1]);
     const View<Delta, 2> delta(noise.data(), extents);
     state_->noise.load(shared.groups, delta);
 
-    auto by_place = detail::scratch<float>(policy, cells.size() * elements);
+    auto by_place = scratch<float>(policy, cells.size() * elements);
     const View<float, 2> place_gradient(by_place.data(), {cells.size(), elements});
     const auto objective = [&](View<const Delta, 2> noise_at, auto... gradient) {
       loader_->spread_noise(noise_at, places.group_of_row());
@@ -158,8 +157,8 @@ class NoiseStage {
       }
     };
     // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
-    auto anywhere = detail::scratch<Sample>(policy, delta.size());
-    detail::fill(policy, on_lattice ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
+    auto anywhere = scratch<Sample>(policy, delta.size());
+    backend_of(policy).fill(on_lattice ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const DescentResult result =
         descent().optimize(objective, delta,
