@@ -31,16 +31,28 @@ concept CopyLane = requires(L& lane, const void* from, std::size_t bytes, void* 
 
 namespace detail {
 
+/// Room for numbers that lasts: what requirement 1 returns.
+template <class R, class T>
+concept LastingRoom = requires(R& room, const R& kept, std::size_t count) {
+  { room.reserve(count) } -> std::convertible_to<bool>;
+  { kept.data() } -> std::same_as<T*>;
+};
+
+/// What requirement 2 returns.
+template <class R, class T>
+concept HostRoom = requires(R& room, std::size_t count) {
+  room.reserve(count);
+  { room.data() } -> std::same_as<T*>;
+};
+
 /// What a StreamingBackend does with numbers of type T: requirements 1, 2 and 4.
 template <class B, class T>
-concept StreamsNumbers = requires(const B& backend, std::size_t count, View<const T, 2> rows,
-                                  View<const Index, 1> indices, View<T, 2> to) {
-  { backend.template buffer<T>().reserve(count) } -> std::convertible_to<bool>;
-  { backend.template buffer<T>().data() } -> std::same_as<T*>;
-  backend.template host_array<T>().reserve(count);
-  { backend.template host_array<T>().data() } -> std::same_as<T*>;
-  backend.scatter_rows(rows, indices, to);
-};
+concept StreamsNumbers =
+    requires(const B& backend, View<const T, 2> rows, View<const Index, 1> indices, View<T, 2> to) {
+      { backend.template buffer<T>() } -> LastingRoom<T>;
+      { backend.template host_array<T>() } -> HostRoom<T>;
+      backend.scatter_rows(rows, indices, to);
+    };
 
 }  // namespace detail
 
