@@ -22,7 +22,7 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 namespace {
 

@@ -104,25 +104,26 @@ void bench_sign_step() {
   const std::size_t count = extents[0] * extents[1];
   SplitMix64 rng(1);
   const auto gradient = random_floats(rng, count, -1, 1);
-  auto gradient_there = to_device(gradient);
-  const View<const float, 2> of_device(raw(gradient_there), extents);
+  auto device_gradient = to_device(gradient);
+  const View<const float, 2> of_device(raw(device_gradient), extents);
   {
     auto noise = random_floats(rng, count, -0.04F, 0.04F);
     const auto clean = random_floats(rng, count, 0, 1);
-    auto noise_there = to_device(noise);
-    auto clean_there = to_device(clean);
+    auto device_noise = to_device(noise);
+    auto device_clean = to_device(clean);
     using Set = BallAndBoxSet<float, LinfBall<>>;
     const LinfBall<> ball{.radius = 8.0 / 255};
-    const Set there{.ball = ball, .clean = {raw(clean_there), extents}};
+    const Set on_device{.ball = ball, .clean = {raw(device_clean), extents}};
     const auto step = [&] {
-      there.sign_step(device(), View<float, 2>(raw(noise_there), extents), of_device, -1.0 / 255);
+      on_device.sign_step(device(), View<float, 2>(raw(device_noise), extents), of_device,
+                          -1.0 / 255);
     };
     step();
     cudaStreamSynchronize(stream());
     Set{.ball = ball, .clean = {clean.data(), extents}}.sign_step(
         unlearn::parallel, View<float, 2>(noise.data(), extents),
         View<const float, 2>(gradient.data(), extents), -1.0 / 255);
-    require_correct(to_host(noise_there) == noise, "sign step of floats");
+    require_correct(to_host(device_noise) == noise, "sign step of floats");
     report("gpu.sign_step.fraction_of_copy", fraction_of_copy(16 * count, step));
   }
   std::vector<std::int8_t> noise(count);
@@ -131,19 +132,19 @@ void bench_sign_step() {
     noise[i] = static_cast<std::int8_t>(rng() % 17) - 8;
     clean[i] = static_cast<std::uint8_t>(rng() % 256);
   }
-  auto noise_there = to_device(noise);
-  auto clean_there = to_device(clean);
-  const PixelGridSet there{.lattice = {}, .clean = {raw(clean_there), extents}};
+  auto device_noise = to_device(noise);
+  auto device_clean = to_device(clean);
+  const PixelGridSet on_device{.lattice = {}, .clean = {raw(device_clean), extents}};
   const auto step = [&] {
-    there.sign_step(device(), View<std::int8_t, 2>(raw(noise_there), extents), of_device,
-                    -1.0 / 255);
+    on_device.sign_step(device(), View<std::int8_t, 2>(raw(device_noise), extents), of_device,
+                        -1.0 / 255);
   };
   step();
   cudaStreamSynchronize(stream());
   PixelGridSet{.lattice = {}, .clean = {clean.data(), extents}}.sign_step(
       unlearn::parallel, View<std::int8_t, 2>(noise.data(), extents),
       View<const float, 2>(gradient.data(), extents), -1.0 / 255);
-  require_correct(to_host(noise_there) == noise, "sign step on the lattice");
+  require_correct(to_host(device_noise) == noise, "sign step on the lattice");
   report("gpu.sign_step.lattice.fraction_of_copy", fraction_of_copy(7 * count, step));
 }
 
@@ -162,15 +163,15 @@ void bench_hotflip() {
   const auto gradients = whole(rows * width);
   const auto embeddings = whole(vocabulary * width);
   const TokenFilter filter(vocabulary);
-  auto gradients_there = to_device(gradients);
-  auto embeddings_there = to_device(embeddings);
+  auto device_gradients = to_device(gradients);
+  auto device_embeddings = to_device(embeddings);
   thrust::device_vector<std::uint64_t> allowed(filter.words().begin(), filter.words().end());
   thrust::device_vector<Token> tokens(rows * depth);
   thrust::device_vector<float> scores(rows * depth);
   thrust::device_vector<float> product(rows * vocabulary);
 
-  const View<const float, 2> g(raw(gradients_there), {rows, width});
-  const View<const float, 2> e(raw(embeddings_there), {vocabulary, width});
+  const View<const float, 2> g(raw(device_gradients), {rows, width});
+  const View<const float, 2> e(raw(device_embeddings), {vocabulary, width});
   const auto search = [&] {
     unlearn::cuda::rank_tokens(device(), g, e, {raw(allowed), {allowed.size()}},
                                View<Token, 2>(raw(tokens), {rows, depth}),
@@ -197,13 +198,13 @@ void bench_info_nce() {
   SplitMix64 rng(3);
   const auto a = random_floats(rng, 128 * 1024, -1, 1);
   const auto b = random_floats(rng, 128 * 1024, -1, 1);
-  auto a_there = to_device(a);
-  auto b_there = to_device(b);
+  auto device_a = to_device(a);
+  auto device_b = to_device(b);
   thrust::device_vector<float> gradients(2 * a.size());
   thrust::device_vector<double> numbers(2);
   const auto loss = [&] {
-    unlearn::cuda::info_nce(device(), View<const float, 2>(raw(a_there), extents),
-                            View<const float, 2>(raw(b_there), extents), 50.0,
+    unlearn::cuda::info_nce(device(), View<const float, 2>(raw(device_a), extents),
+                            View<const float, 2>(raw(device_b), extents), 50.0,
                             {.value = raw(numbers),
                              .grad_a = {raw(gradients), extents},
                              .grad_b = {raw(gradients) + a.size(), extents},
@@ -232,7 +233,7 @@ void count_launches() {
   // What ProjectedSignDescent does between two evaluations, but for the answer's way to the host.
   const auto step = [&] {
     unlearn::cuda::find_not_finite(device(), raw(gradient), count, raw(found));
-    copy_on(device(), raw(noise), count, raw(kept));
+    device().copy(raw(noise), count, raw(kept));
     set.sign_step(device(), View<std::int8_t, 2>(raw(noise), extents),
                   View<const float, 2>(raw(gradient), extents), -1.0 / 255);
   };

@@ -51,12 +51,12 @@ class InfoNceOnDevice : public unlearn::testing::OnDevice {
 
   Result on_device(const std::vector<T>& a, const std::vector<T>& b, const Extents& extents,
                    double scale) {
-    DeviceArray<T> a_there(a);
-    DeviceArray<T> b_there(b);
+    DeviceArray<T> device_a(a);
+    DeviceArray<T> device_b(b);
     DeviceArray<T> grad_a(a.size());
     DeviceArray<T> grad_b(b.size());
     DeviceArray<double> numbers(2);
-    info_nce(device(), a_there.read(extents), b_there.read(extents), scale,
+    info_nce(device(), device_a.read(extents), device_b.read(extents), scale,
              {.value = numbers.data(),
               .grad_a = grad_a.view(extents),
               .grad_b = grad_b.view(extents),
@@ -164,33 +164,33 @@ TEST_F(ScoringOnDevice, GivesTheLibrarysLosses) {
 
       unlearn::InfoNceScorer expected(View<const float, 2>(signals.data(), extents),
                                       View<const float, 2>(texts.data(), extents), scale);
-      DeviceArray<float> signals_there(signals);
-      DeviceArray<float> texts_there(texts);
-      DeviceArray<float> embeddings_there(embeddings);
-      DeviceArray<Index> replaced_there(replaced);
-      DeviceArray<double> losses_there(candidates);
+      DeviceArray<float> device_signals(signals);
+      DeviceArray<float> device_texts(texts);
+      DeviceArray<float> device_embeddings(embeddings);
+      DeviceArray<Index> device_replaced(replaced);
+      DeviceArray<double> device_losses(candidates);
       std::vector<double> losses(candidates);
-      unlearn::cuda::InfoNceScorer scoring(device(), signals_there.read(extents),
-                                           texts_there.read(extents), scale);
+      unlearn::cuda::InfoNceScorer scoring(device(), device_signals.read(extents),
+                                           device_texts.read(extents), scale);
 
       EXPECT_NEAR(scoring.loss(), expected.loss(), 1e-12 * expected.loss() + 1e-300);
       expected.score(replaced, View<const float, 2>(embeddings.data(), of_candidates), losses);
-      scoring.score(replaced_there.read<1>({candidates}), embeddings_there.read(of_candidates),
-                    losses_there.view<1>({candidates}));
-      expect_close<double>(losses_there.numbers(), losses, 1e-12);
+      scoring.score(device_replaced.read<1>({candidates}), device_embeddings.read(of_candidates),
+                    device_losses.view<1>({candidates}));
+      expect_close<double>(device_losses.numbers(), losses, 1e-12);
 
       // Each caption once, by the first candidate: from now on part of the batch.
       const std::size_t every = std::min(extents[0], candidates);
       std::vector<Index> all(every);
       for (std::size_t j = 0; j < every; ++j) all[j] = static_cast<Index>(every - 1 - j);
-      DeviceArray<Index> all_there(all);
+      DeviceArray<Index> device_all(all);
       expected.replace(all, View<const float, 2>(embeddings.data(), {every, extents[1]}));
-      scoring.replace(all_there.read<1>({every}), embeddings_there.read<2>({every, extents[1]}));
+      scoring.replace(device_all.read<1>({every}), device_embeddings.read<2>({every, extents[1]}));
       EXPECT_NEAR(scoring.loss(), expected.loss(), 1e-12 * expected.loss() + 1e-300);
       expected.score(replaced, View<const float, 2>(embeddings.data(), of_candidates), losses);
-      scoring.score(replaced_there.read<1>({candidates}), embeddings_there.read(of_candidates),
-                    losses_there.view<1>({candidates}));
-      expect_close<double>(losses_there.numbers(), losses, 1e-12);
+      scoring.score(device_replaced.read<1>({candidates}), device_embeddings.read(of_candidates),
+                    device_losses.view<1>({candidates}));
+      expect_close<double>(device_losses.numbers(), losses, 1e-12);
     }
   }
 }

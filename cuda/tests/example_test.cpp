@@ -9,8 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "device/towers_on_device.hpp"
 #include "mem/two_tower.hpp"
-#include "towers_on_device.hpp"
 #include "unlearn/cuda/cuda.cuh"
 #include "unlearn/unlearn.hpp"
 
@@ -50,15 +50,15 @@ TEST(Example, KeepsARunsDataOnTheDevice) {
   // [run]
   auto start = unlearn::fresh_state(pairs, words);  // as for a run on the host
 
-  unlearn::cuda::DevicePairSource pairs_there(device, pairs);
-  unlearn::RunState state{.noise = unlearn::cuda::DeviceNoiseStore(device, start.noise),
+  unlearn::DevicePairSource device_pairs(device, pairs);
+  unlearn::RunState state{.noise = unlearn::DeviceNoiseStore(device, start.noise),
                           .triggers = start.triggers,
                           .scope = start.scope};
-  const auto result = mem.minimize(device, model, pairs_there, state, rng);
+  const auto result = mem.minimize(device, model, device_pairs, state, rng);
   // Now start.noise has the noise, and state.triggers the triggers.
   // [/run]
   EXPECT_EQ(result.stop, unlearn::StopReason::round_limit);
-  EXPECT_TRUE(pairs_there.resident());
+  EXPECT_TRUE(device_pairs.resident());
   const auto noise = start.noise.view().flat();
   EXPECT_TRUE(std::any_of(noise.begin(), noise.end(), [](std::int8_t n) { return n != 0; }));
 }

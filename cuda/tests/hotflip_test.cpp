@@ -55,8 +55,8 @@ class HotFlipOnDevice : public unlearn::testing::OnDevice {
   void expect_the_references_candidates(const Search& shape, const TokenFilter& filter,
                                         std::vector<float> gradients,
                                         std::vector<float> embeddings) {
-    DeviceArray<float> gradients_there(gradients);
-    DeviceArray<float> embeddings_there(embeddings);
+    DeviceArray<float> device_gradients(gradients);
+    DeviceArray<float> device_embeddings(embeddings);
     const std::array<std::size_t, 2> table{shape.vocabulary, shape.gradients[2]};
     const HotFlipCandidateSearch search{.candidates = shape.candidates, .spares = 3};
     const auto odd = [](std::size_t, std::size_t, Token token) { return token % 5 != 1; };
@@ -64,8 +64,8 @@ class HotFlipOnDevice : public unlearn::testing::OnDevice {
     const TriggerCandidates expected =
         search(unlearn::sequential, View<const float, 3>(gradients.data(), shape.gradients),
                View<const float, 2>(embeddings.data(), table), filter, odd);
-    const TriggerCandidates found = search(device(), gradients_there.read(shape.gradients),
-                                           embeddings_there.read(table), filter, odd);
+    const TriggerCandidates found = search(device(), device_gradients.read(shape.gradients),
+                                           device_embeddings.read(table), filter, odd);
 
     EXPECT_EQ(flat(found.tokens()), flat(expected.tokens()));
     EXPECT_EQ(flat(found.scores()), flat(expected.scores()));
@@ -121,10 +121,10 @@ TEST_F(HotFlipOnDevice, FindsThemWhenTheBestComeLast) {
 
 TEST_F(HotFlipOnDevice, NeverChoosesNaNOrInfinity) {
   const std::vector<float> embeddings{nan, 2, infinity, -infinity, 1, nan};
-  DeviceArray<float> there(embeddings);
+  DeviceArray<float> device_embeddings(embeddings);
   DeviceArray<float> gradient(std::vector<float>{1});
-  const auto found = HotFlipCandidateSearch{.candidates = 5}(device(), gradient.read<3>({1, 1, 1}),
-                                                             there.read<2>({6, 1}), TokenFilter(6));
+  const auto found = HotFlipCandidateSearch{.candidates = 5}(
+      device(), gradient.read<3>({1, 1, 1}), device_embeddings.read<2>({6, 1}), TokenFilter(6));
   EXPECT_THAT(flat(found.tokens()), ElementsAre(3, 4, 1, no_token, no_token));
 }
 

@@ -16,6 +16,10 @@
 #include "unlearn/cuda/buffer.cuh"
 #include "unlearn/cuda/device.cuh"
 
+/// @file
+/// The backend that the tests of tests/device run on, here: CUDA's, on a system of Thrust's. Beside
+/// those tests there is another header of this name, with a backend that needs no Thrust.
+
 namespace unlearn::testing {
 
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
@@ -45,9 +49,13 @@ class CountingAllocator : public DeviceAllocator {
 /// On these systems copies come late; on CPP they are done at once.
 template <class ThrustPolicy>
 class unlearn::cuda::detail::HostCopyLane<
-    unlearn::cuda::Device<ThrustPolicy, unlearn::testing::CountingAllocator>>
-    : public unlearn::testing::LateCopyLane<
-          unlearn::cuda::Device<ThrustPolicy, unlearn::testing::CountingAllocator>> {};
+    unlearn::cuda::Queue<ThrustPolicy, unlearn::testing::CountingAllocator>>
+    : public unlearn::testing::LateCopyLane<unlearn::cuda::detail::HostAccess<
+          unlearn::cuda::Queue<ThrustPolicy, unlearn::testing::CountingAllocator>>> {
+ public:
+  using Queue = unlearn::cuda::Queue<ThrustPolicy, unlearn::testing::CountingAllocator>;
+  explicit HostCopyLane(const Queue& /*queue*/) {}
+};
 #endif
 
 namespace unlearn::testing {

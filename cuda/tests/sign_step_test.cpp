@@ -41,7 +41,13 @@ using unlearn::testing::random_numbers;
 
 using Extents = std::array<std::size_t, 2>;
 
-static_assert(unlearn::DevicePolicy<unlearn::cuda::Device<decltype(thrust::device)>>);
+using ThrustsDevice = unlearn::cuda::Device<decltype(thrust::device)>;
+static_assert(unlearn::DevicePolicy<ThrustsDevice>);
+static_assert(unlearn::StreamingBackend<ThrustsDevice> && unlearn::RankingBackend<ThrustsDevice>);
+static_assert(unlearn::NoiseBackend<ThrustsDevice, PixelGridSet>);
+static_assert(unlearn::NoiseBackend<ThrustsDevice, BallAndBoxSet<double, LinfBall<PerChannel>>>);
+static_assert(!unlearn::NoiseBackend<ThrustsDevice, BallAndBoxSet<float, unlearn::L2Ball>>,
+              "no such kernel yet");
 static_assert(unlearn::ExecutionPolicy<unlearn::cuda::Device<decltype(thrust::device)>>);
 static_assert(!unlearn::DevicePolicy<unlearn::Parallel>);
 
@@ -72,19 +78,19 @@ TEST_F(SignStepOnDevice, OfTheLatticeHasTheReferencesBytes) {
       auto clean = random_bytes<std::uint8_t>(rng, count);
       auto gradient = random_gradient<float>(rng, count);
       if (count > 2) gradient[2] = std::numeric_limits<float>::quiet_NaN();
-      DeviceArray<std::int8_t> noise_there(noise);
-      DeviceArray<std::uint8_t> clean_there(clean);
-      DeviceArray<float> gradient_there(gradient);
+      DeviceArray<std::int8_t> device_noise(noise);
+      DeviceArray<std::uint8_t> device_clean(clean);
+      DeviceArray<float> device_gradient(gradient);
       const PixelGrid lattice{.step = 1, .radius = 8};
       const double step = levels / 255.0;
 
       PixelGridSet{.lattice = lattice, .clean = {clean.data(), extents}}.sign_step(
           unlearn::sequential, View<std::int8_t, 2>(noise.data(), extents),
           View<const float, 2>(gradient.data(), extents), step);
-      PixelGridSet{.lattice = lattice, .clean = clean_there.read(extents)}.sign_step(
-          device(), noise_there.view(extents), gradient_there.read(extents), step);
+      PixelGridSet{.lattice = lattice, .clean = device_clean.read(extents)}.sign_step(
+          device(), device_noise.view(extents), device_gradient.read(extents), step);
 
-      EXPECT_EQ(noise_there.numbers(), noise) << count << " numbers, " << levels << " levels";
+      EXPECT_EQ(device_noise.numbers(), noise) << count << " numbers, " << levels << " levels";
     }
   }
 }
@@ -94,16 +100,16 @@ TEST_F(SignStepOnDevice, ProjectsOntoTheLattice) {
   const Extents extents{5, 77};
   auto noise = random_bytes<std::int8_t>(rng, 385);
   auto clean = random_bytes<std::uint8_t>(rng, 385);
-  DeviceArray<std::int8_t> noise_there(noise);
-  DeviceArray<std::uint8_t> clean_there(clean);
+  DeviceArray<std::int8_t> device_noise(noise);
+  DeviceArray<std::uint8_t> device_clean(clean);
   const PixelGrid lattice{.step = 1, .radius = 5};
 
   PixelGridSet{.lattice = lattice, .clean = {clean.data(), extents}}.project(
       unlearn::sequential, View<std::int8_t, 2>(noise.data(), extents));
-  PixelGridSet{.lattice = lattice, .clean = clean_there.read(extents)}.project(
-      device(), noise_there.view(extents));
+  PixelGridSet{.lattice = lattice, .clean = device_clean.read(extents)}.project(
+      device(), device_noise.view(extents));
 
-  EXPECT_EQ(noise_there.numbers(), noise);
+  EXPECT_EQ(device_noise.numbers(), noise);
 }
 
 TEST_F(SignStepOnDevice, ReadsRowsThatStandAtAnyAddress) {
@@ -113,19 +119,19 @@ TEST_F(SignStepOnDevice, ReadsRowsThatStandAtAnyAddress) {
   const auto gradient = random_gradient<float>(rng, 64);
   for (std::size_t shift = 0; shift < 4; ++shift) {
     auto expected = noise;
-    DeviceArray<std::int8_t> noise_there(noise);
-    DeviceArray<std::uint8_t> clean_there(clean);
-    DeviceArray<float> gradient_there(gradient);
+    DeviceArray<std::int8_t> device_noise(noise);
+    DeviceArray<std::uint8_t> device_clean(clean);
+    DeviceArray<float> device_gradient(gradient);
     const Extents extents{1, 60};
 
     PixelGridSet{.lattice = {}, .clean = {clean.data() + shift, extents}}.sign_step(
         unlearn::sequential, View<std::int8_t, 2>(expected.data() + shift, extents),
         View<const float, 2>(gradient.data() + shift, extents), -1.0 / 255);
-    PixelGridSet{.lattice = {}, .clean = {clean_there.data() + shift, extents}}.sign_step(
-        device(), View<std::int8_t, 2>(noise_there.data() + shift, extents),
-        View<const float, 2>(gradient_there.data() + shift, extents), -1.0 / 255);
+    PixelGridSet{.lattice = {}, .clean = {device_clean.data() + shift, extents}}.sign_step(
+        device(), View<std::int8_t, 2>(device_noise.data() + shift, extents),
+        View<const float, 2>(device_gradient.data() + shift, extents), -1.0 / 255);
 
-    EXPECT_EQ(noise_there.numbers(), expected) << "from number " << shift;
+    EXPECT_EQ(device_noise.numbers(), expected) << "from number " << shift;
   }
 }
 
@@ -142,19 +148,19 @@ TYPED_TEST(FloatSignStepOnDevice, HasTheReferencesBytes) {
     auto clean = random_numbers<TypeParam>(rng, count, -0.05, 1.05);
     if (count > 1) noise[1] = TypeParam{-0.0};
     auto gradient = random_gradient<TypeParam>(rng, count);
-    DeviceArray<TypeParam> noise_there(noise);
-    DeviceArray<TypeParam> clean_there(clean);
-    DeviceArray<TypeParam> gradient_there(gradient);
+    DeviceArray<TypeParam> device_noise(noise);
+    DeviceArray<TypeParam> device_clean(clean);
+    DeviceArray<TypeParam> device_gradient(gradient);
     const LinfBall<> ball{.radius = 8.0 / 255};
     using Set = BallAndBoxSet<TypeParam, LinfBall<>>;
 
     Set{.ball = ball, .clean = {clean.data(), extents}}.sign_step(
         unlearn::sequential, View<TypeParam, 2>(noise.data(), extents),
         View<const TypeParam, 2>(gradient.data(), extents), -0.013);
-    Set{.ball = ball, .clean = clean_there.read(extents)}.sign_step(
-        this->device(), noise_there.view(extents), gradient_there.read(extents), -0.013);
+    Set{.ball = ball, .clean = device_clean.read(extents)}.sign_step(
+        this->device(), device_noise.view(extents), device_gradient.read(extents), -0.013);
 
-    expect_same_bytes<TypeParam>(noise_there.numbers(), noise);
+    expect_same_bytes<TypeParam>(device_noise.numbers(), noise);
   }
 }
 
@@ -167,17 +173,17 @@ TYPED_TEST(FloatSignStepOnDevice, ProjectsWithARadiusForEachChannel) {
   noise[1] = TypeParam{-0.0};
   noise[2] = TypeParam{-0.0};
   clean[2] = 0;
-  DeviceArray<TypeParam> noise_there(noise);
-  DeviceArray<TypeParam> clean_there(clean);
+  DeviceArray<TypeParam> device_noise(noise);
+  DeviceArray<TypeParam> device_clean(clean);
   const LinfBall<PerChannel> ball{.radius = {.radii = radii, .plane = 5}};
   using Set = BallAndBoxSet<TypeParam, LinfBall<PerChannel>>;
 
   Set{.ball = ball, .clean = {clean.data(), extents}}.project(
       unlearn::sequential, View<TypeParam, 2>(noise.data(), extents));
-  Set{.ball = ball, .clean = clean_there.read(extents)}.project(this->device(),
-                                                                noise_there.view(extents));
+  Set{.ball = ball, .clean = device_clean.read(extents)}.project(this->device(),
+                                                                 device_noise.view(extents));
 
-  expect_same_bytes<TypeParam>(noise_there.numbers(), noise);
+  expect_same_bytes<TypeParam>(device_noise.numbers(), noise);
 }
 
 TEST_F(SignStepOnDevice, TakesAtMostSixteenRadii) {
@@ -239,19 +245,19 @@ TYPED_TEST(HalfSignStepOnDevice, StaysWithinTheBall) {
     clean.emplace_back(unlearn::testing::random_number<float>(rng, 0, 1));
     gradient.emplace_back(unlearn::testing::random_number<float>(rng, -1, 1));
   }
-  DeviceArray<Half> noise_there(noise);
-  DeviceArray<Half> clean_there(clean);
-  DeviceArray<Half> gradient_there(gradient);
+  DeviceArray<Half> device_noise(noise);
+  DeviceArray<Half> device_clean(clean);
+  DeviceArray<Half> device_gradient(gradient);
   const double radius = 8.0 / 255;
-  const HalfNoise<Half> set{.ball = {.radius = radius}, .clean = clean_there.read(extents)};
+  const HalfNoise<Half> set{.ball = {.radius = radius}, .clean = device_clean.read(extents)};
 
-  set.sign_step(this->device(), noise_there.view(extents), gradient_there.read(extents),
+  set.sign_step(this->device(), device_noise.view(extents), device_gradient.read(extents),
                 -1.0 / 255);
 
   const float stored = set.stored_radius();
   EXPECT_LE(stored, radius);
   EXPECT_GT(stored, radius * (1 - 0x1p-7));
-  const std::vector<Half> stepped = noise_there.numbers();
+  const std::vector<Half> stepped = device_noise.numbers();
   for (std::size_t i = 0; i < count; ++i) {
     const auto x = static_cast<float>(clean[i]);
     const auto g = static_cast<float>(gradient[i]);
@@ -283,28 +289,27 @@ TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
     for (const std::size_t skipped : {0UL, 1UL}) {  // packs can be read, and cannot
       DeviceArray<float> finite(
           std::vector<float>(skipped + count, std::numeric_limits<float>::max()));
-      EXPECT_TRUE(all_finite_on(device(), finite.data() + skipped, count));
+      EXPECT_TRUE(device().all_finite(finite.data() + skipped, count));
       for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
         for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
           std::vector<float> numbers(skipped + count, std::numeric_limits<float>::max());
           numbers[skipped + at] = bad;
           DeviceArray<float> not_finite(numbers);
-          EXPECT_FALSE(all_finite_on(device(), not_finite.data() + skipped, count))
+          EXPECT_FALSE(device().all_finite(not_finite.data() + skipped, count))
               << bad << " at " << at << " of " << count << " behind " << skipped;
         }
       }
     }
   }
   DeviceArray<float> before(std::vector<float>{infinity, 1, 1, 1, 1, infinity});
-  EXPECT_TRUE(all_finite_on(device(), before.data() + 1, 4)) << "what is not asked about";
-  EXPECT_TRUE(all_finite_on(device(), static_cast<const double*>(nullptr), 0));
+  EXPECT_TRUE(device().all_finite(before.data() + 1, 4)) << "what is not asked about";
+  EXPECT_TRUE(device().all_finite(static_cast<const double*>(nullptr), 0));
 }
 
 TEST_F(FiniteOnDevice, AllocatesNothingTheSecondTime) {
   DeviceArray<double> numbers(1000);
-  EXPECT_EQ(
-      allocations_of_second([&] { EXPECT_TRUE(all_finite_on(device(), numbers.data(), 1000)); }),
-      0U);
+  EXPECT_EQ(allocations_of_second([&] { EXPECT_TRUE(device().all_finite(numbers.data(), 1000)); }),
+            0U);
 }
 
 /// f(δ) = Σ c_i δ_i in whole numbers: the gradient is c, and the value is exact in any order.
@@ -316,9 +321,9 @@ struct Linear {
 
   template <class X>
   double operator()(View<const X, 2> noise, View<float, 2> grad) const {
-    copy_on(device, slopes->data(), count, grad.data());
+    device.copy(slopes->data(), count, grad.data());
     std::vector<X> delta(count);
-    copy_out_on(device, noise.data(), count, delta.data());
+    device.copy_out(noise.data(), count, delta.data());
     const std::vector<float> c = slopes->numbers();
     double value = 0;
     for (std::size_t i = 0; i < count; ++i) value += static_cast<double>(c[i]) * delta[i];
@@ -333,9 +338,9 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
   const auto clean = random_bytes<std::uint8_t>(rng, 150);
   std::vector<float> slopes;
   for (std::size_t i = 0; i < 150; ++i) slopes.push_back(static_cast<float>(rng() % 7) - 3);
-  DeviceArray<std::int8_t> noise_there(noise);
-  DeviceArray<std::uint8_t> clean_there(clean);
-  DeviceArray<float> slopes_there(slopes);
+  DeviceArray<std::int8_t> device_noise(noise);
+  DeviceArray<std::uint8_t> device_clean(clean);
+  DeviceArray<float> device_slopes(slopes);
   const unlearn::ProjectedSignDescent descent{.step = 1.0 / 255, .steps = 8};
   const auto on_host = [&](View<const std::int8_t, 2> delta, View<float, 2> grad) {
     double value = 0;
@@ -349,11 +354,12 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
   const auto expected = descent.optimize(
       on_host, View<std::int8_t, 2>(noise.data(), extents),
       PixelGridSet{.lattice = {}, .clean = {clean.data(), extents}}, unlearn::sequential);
-  const auto result = descent.optimize(
-      Linear{.device = device(), .slopes = &slopes_there, .count = 150}, noise_there.view(extents),
-      PixelGridSet{.lattice = {}, .clean = clean_there.read(extents)}, device());
+  const auto result =
+      descent.optimize(Linear{.device = device(), .slopes = &device_slopes, .count = 150},
+                       device_noise.view(extents),
+                       PixelGridSet{.lattice = {}, .clean = device_clean.read(extents)}, device());
 
-  EXPECT_EQ(noise_there.numbers(), noise);
+  EXPECT_EQ(device_noise.numbers(), noise);
   EXPECT_EQ(result.value, expected.value);
   EXPECT_EQ(result.steps, expected.steps);
   EXPECT_EQ(result.stop, expected.stop);
@@ -362,12 +368,12 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
 TEST_F(SignStepOnDevice, DescentStopsAtAGradientThatIsNotFinite) {
   std::vector<float> slopes(10, 1);
   slopes[7] = std::numeric_limits<float>::infinity();
-  DeviceArray<float> slopes_there(slopes);
+  DeviceArray<float> device_slopes(slopes);
   DeviceArray<std::int8_t> noise(10);
   DeviceArray<std::uint8_t> clean(std::vector<std::uint8_t>(10, 100));
   const auto result = unlearn::ProjectedSignDescent{}.optimize(
       [&](View<const std::int8_t, 2>, View<float, 2> grad) {
-        copy_on(device(), slopes_there.data(), 10, grad.data());
+        device().copy(device_slopes.data(), 10, grad.data());
         return 1.0;
       },
       noise.view<2>({1, 10}), PixelGridSet{.lattice = {}, .clean = clean.read<2>({1, 10})},
@@ -382,9 +388,9 @@ TEST_F(SignStepOnDevice, DescentWithoutStepsIsNotStoppedByOldMemory) {
   DeviceArray<std::int8_t> noise(16);
   {
     // What a gradient would be borrowed from: all bits set is NaN.
-    const auto old = unlearn::cuda::scratch_on<unsigned char>(device(), 1U << 16U);
+    const auto old = unlearn::scratch<unsigned char>(device(), 1U << 16U);
     const std::vector<unsigned char> bits(1U << 16U, 0xFF);
-    copy_in_on(device(), bits.data(), bits.size(), old.data());
+    device().copy_in(bits.data(), bits.size(), old.data());
   }
   struct ValueAlone {
     double operator()(View<const std::int8_t, 2>, View<float, 2>) { return 1; }

@@ -5,6 +5,7 @@
 /// All of the library that needs nothing but the standard library and Eigen.
 
 // core/: what everything is made of.
+#include "unlearn/core/backend.hpp"        // Backend: algorithms in a memory of its own
 #include "unlearn/core/batch.hpp"          // SignalBatch, TokenBatch: what a model is given
 #include "unlearn/core/concepts.hpp"       // DualEncoder, Trainable, PairSource: what you bring
 #include "unlearn/core/error.hpp"          // Error, InvalidArgument, FileError
@@ -27,9 +28,17 @@
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"  // int8 noise in a memory-mapped .npy
+#include "unlearn/noise/memory_noise_store.hpp"
+#include "unlearn/noise/noise_backend.hpp"  // NoiseBackend: a backend that moves noise
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/pixel_grid.hpp"  // the same on bytes
+#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"  // the same on bytes
 #include "unlearn/noise/projected_sign_descent.hpp"
+
+// device/: signals and noise in the memory of a backend.
+#include "unlearn/device/device_noise_store.hpp"
+#include "unlearn/device/device_pair_source.hpp"
+#include "unlearn/device/streaming_backend.hpp"
 
 // contrast/: the loss, and what it is after one caption was replaced.
 #include "unlearn/contrast/caption_scorer.hpp"   // CaptionScorer, caption_scorer_for
@@ -45,6 +54,7 @@
 #include "unlearn/trigger/contrastive_trigger_scorer.hpp"
 #include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
+#include "unlearn/trigger/ranking_backend.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"  // a model that ranks tokens itself
 #include "unlearn/trigger/token_sequences.hpp"

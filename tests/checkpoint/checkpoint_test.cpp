@@ -31,7 +31,7 @@
 #include "unlearn/checkpoint/detail/manifest.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "mem/two_tower.hpp"
 #include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 namespace unlearn {
 namespace {

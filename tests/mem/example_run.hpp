@@ -13,7 +13,7 @@
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn::testing {
 

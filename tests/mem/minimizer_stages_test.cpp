@@ -20,7 +20,7 @@
 #include "mem/two_tower.hpp"
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
 namespace unlearn {

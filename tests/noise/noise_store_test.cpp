@@ -17,6 +17,7 @@
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn {
 namespace {

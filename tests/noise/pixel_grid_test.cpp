@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

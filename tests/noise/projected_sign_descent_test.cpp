@@ -20,7 +20,7 @@
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include "unlearn/mem/events.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/mem/stages/surrogate_stage.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn::testing {
 

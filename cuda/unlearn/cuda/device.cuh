@@ -1,273 +1,139 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <thrust/device_malloc_allocator.h>
-#include <thrust/execution_policy.h>
-
+#include <concepts>
 #include <cstddef>
-#include <cstring>
 #include <limits>
-#include <memory>
 #include <type_traits>
-#include <utility>
 
-#include "unlearn/core/error.hpp"
+#include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
-#include "unlearn/cuda/arena.cuh"
+#include "unlearn/core/tensor_view.hpp"
 #include "unlearn/cuda/buffer.cuh"
-
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-#include <cublas_v2.h>
-#include <cuda_runtime_api.h>
-#endif
+#include "unlearn/cuda/detail/copy_lane.cuh"
+#include "unlearn/cuda/fill.cuh"
+#include "unlearn/cuda/finite.cuh"
+#include "unlearn/cuda/gather.cuh"
+#include "unlearn/cuda/hotflip.cuh"
+#include "unlearn/cuda/queue.cuh"
+#include "unlearn/cuda/sign_step.cuh"
+#include "unlearn/device/streaming_backend.hpp"
+#include "unlearn/noise/noise_backend.hpp"
+#include "unlearn/trigger/ranking_backend.hpp"
 
 namespace unlearn::cuda {
-namespace detail {
 
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-
-template <class Derived>
-std::true_type is_cuda_policy(const thrust::cuda_cub::execution_policy<Derived>*);
-std::false_type is_cuda_policy(const void*);
-
-/// Whether a Thrust policy runs on CUDA, or on the host's CPP, OMP or TBB system.
-template <class ThrustPolicy>
-inline constexpr bool runs_on_cuda =
-    decltype(is_cuda_policy(std::declval<const ThrustPolicy*>()))::value;
-
-/// @throws Error when a call of the CUDA runtime failed
-inline void check(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) {
-    throw Error(unlearn::expectation(what, "no error", cudaGetErrorString(status)));
-  }
-}
-
-/// @throws Error when a call of cuBLAS failed
-inline void check(cublasStatus_t status, const char* what) {
-  if (status != CUBLAS_STATUS_SUCCESS) {
-    throw Error(unlearn::expectation(what, "no error", cublasGetStatusString(status)));
-  }
-}
-
-template <class ThrustPolicy>
-[[nodiscard]] cudaStream_t stream_of(const ThrustPolicy& policy) {
-  ThrustPolicy copy = policy;  // Thrust asks a policy that it may change
-  return thrust::cuda_cub::stream(copy);
-}
-
-/// Waits for the stream if the policy is one that does, as Thrust's algorithms do at their ends:
-/// `par` waits, `par_nosync` does not.
-template <class ThrustPolicy>
-void finish(const ThrustPolicy& policy) {
-  ThrustPolicy copy = policy;
-  check(thrust::cuda_cub::synchronize_optional(copy), "work on the device");
-}
-
-/// cuBLAS, made at its first use. It gets its workspace from us: of its own it would allocate one
-/// within a graph that is captured.
-template <class Allocator>
-class Blas {
- public:
-  explicit Blas(Allocator allocator) : workspace_(std::move(allocator)) {}
-
-  /// The handle, set to `stream`.
-  [[nodiscard]] cublasHandle_t on(cudaStream_t stream) {
-    workspace_.reserve(workspace_bytes);
-    if (handle_ == nullptr) {
-      cublasHandle_t made = nullptr;
-      check(cublasCreate(&made), "cublasCreate");
-      handle_.reset(made);
-    }
-    check(cublasSetStream(handle_.get(), stream), "cublasSetStream");
-    // Setting the stream has put the default workspace back.
-    check(cublasSetWorkspace(handle_.get(), workspace_.data(), workspace_bytes),
-          "cublasSetWorkspace");
-    return handle_.get();
-  }
-
- private:
-  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20U;  // advised for sm_90
-
-  struct Destroy {
-    void operator()(cublasHandle_t handle) const { cublasDestroy(handle); }
-  };
-
-  Buffer<unsigned char, Allocator> workspace_;
-  std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, Destroy> handle_;  // ends first
-};
-
-#else
-
-template <class ThrustPolicy>
-inline constexpr bool runs_on_cuda = false;
-
-template <class Allocator>
-struct Blas {
-  explicit Blas(const Allocator& /*allocator*/) {}
-};
-
-#endif
-
-}  // namespace detail
-
-/// What the calls on one stream share: scratch memory, and a handle of cuBLAS.
+/// A backend of the library by Thrust, cuBLAS and kernels: a StreamingBackend, a NoiseBackend for
+/// PixelGridSet and for BallAndBoxSet with an LinfBall, and a RankingBackend.
 ///
-/// The first call of each kind may allocate; the same call again does not. Must outlive the work
-/// that was started with it, and the graphs that were captured with it: they use its memory, and
-/// run on its stream only.
-/// @tparam Allocator see Arena
-template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
-class Context {
- public:
-  /// @param allocator copied
-  explicit Context(Allocator allocator = {}) : arena_(allocator), blas_(std::move(allocator)) {}
-
-  /// Scratch memory.
-  [[nodiscard]] Arena<Allocator>& arena() { return arena_; }
-  /// cuBLAS; empty on systems of the host.
-  [[nodiscard]] detail::Blas<Allocator>& blas() { return blas_; }
-
- private:
-  Arena<Allocator> arena_;
-  detail::Blas<Allocator> blas_;
-};
-
-/// An execution policy of the library: runs an algorithm by Thrust, where and how a policy of
-/// Thrust's says.
-///
-/// On CUDA views refer to the device's memory, and calls are enqueued on the policy's stream. With
-/// `par_nosync` they return at once, unless their documentation says that they wait, and can be
-/// captured in a CUDA graph once the same call was made before; with `par` and `thrust::device`
-/// every call waits, as Thrust's own do. On the host's systems (CPP, OMP, TBB) the same calls run
-/// on the processor, in its memory.
+/// See Queue for where its work runs, and when a call returns. Its members are the calls of the
+/// same names in fill.cuh, finite.cuh, gather.cuh, hotflip.cuh and sign_step.cuh.
 template <class ThrustPolicy, class Allocator = thrust::device_malloc_allocator<unsigned char>>
-struct Device {
-  ThrustPolicy thrust;  ///< stream and allocator: thrust::cuda::par_nosync(alloc).on(stream)
-  Context<Allocator>* context;  ///< of the policy's stream
+class Device : public Queue<ThrustPolicy, Allocator> {
+ public:
+  using Queue<ThrustPolicy, Allocator>::Queue;
 
-  /// Where its memory comes from.
-  using allocator_type = Allocator;
-  /// Whether it runs on CUDA.
-  static constexpr bool on_cuda = detail::runs_on_cuda<ThrustPolicy>;
+  /// See BackendPolicy.
+  static constexpr MemorySpace memory = MemorySpace::device;
+
+  /// to[i] ← value for i below `count`. Does not wait.
+  template <class T>
+  void fill(T value, std::size_t count, T* to) const {
+    cuda::fill(*this, value, count, to);
+  }
+  /// @returns whether no number is NaN or infinite. Waits.
+  template <std::floating_point T>
+  [[nodiscard]] bool all_finite(const T* numbers, std::size_t count) const {
+    return cuda::all_finite(*this, numbers, count);
+  }
+
+  /// to[i] ← from[indices[i]], row by row. Does not wait.
+  /// @throws InvalidArgument when the shapes disagree
+  template <class T>
+  void gather_rows(View<const std::type_identity_t<T>, 2> from, View<const Index, 1> indices,
+                   View<T, 2> to) const {
+    cuda::gather_rows(*this, from, indices, to);
+  }
+  /// to[indices[i]] ← from[i], row by row; no index twice. Does not wait.
+  /// @throws InvalidArgument when the shapes disagree
+  template <class T>
+  void scatter_rows(View<const std::type_identity_t<T>, 2> from, View<const Index, 1> indices,
+                    View<T, 2> to) const {
+    cuda::scatter_rows(*this, from, indices, to);
+  }
+  /// sums[g] ← Σ rows[members[k]] for k from first[g] up to first[g + 1]. Does not wait.
+  /// @throws InvalidArgument when the shapes disagree
+  void sum_rows(View<const float, 2> rows, View<const Index, 1> members, View<const Index, 1> first,
+                View<float, 2> sums) const {
+    cuda::sum_rows(*this, rows, members, first, sums);
+  }
+
+  /// `noise` ← the nearest noise of the set, in place. Does not wait.
+  template <class Set, class X>
+    requires requires(const Device& device, const Set& set, View<X, 2> noise) {
+      cuda::project(device, set, noise);
+    }
+  void project(const Set& set, View<X, 2> noise) const {
+    cuda::project(*this, set, noise);
+  }
+  /// `noise` ← the noise of the set nearest to noise + step · sign(grad), in place. Does not wait.
+  /// @param step in the units of the stored noise: whole levels for a PixelGridSet
+  template <class Set, class X>
+    requires requires(const Device& device, const Set& set, View<X, 2> noise) {
+      cuda::project(device, set, noise);
+    }
+  void sign_step(const Set& set, View<X, 2> noise, View<const gradient_of_t<X>, 2> grad,
+                 step_of_t<X> step) const {
+    cuda::sign_step(*this, set, noise, grad, step);
+  }
+
+  /// See RankingBackend. Waits.
+  /// @param gradients  [R, E], in the device's memory
+  /// @param embeddings [V, E], in the device's memory
+  /// @param filter     over V
+  /// @param tokens     [R, depth], written in the host's memory
+  /// @param scores     [R, depth], written in the host's memory
+  /// @throws InvalidArgument when the shapes disagree, or depth is 0
+  void rank_tokens(View<const float, 2> gradients, View<const float, 2> embeddings,
+                   const TokenFilter& filter, View<Token, 2> tokens, View<float, 2> scores) const {
+    cuda::rank_tokens_to_host(*this, gradients, embeddings, filter, tokens, scores);
+  }
+
+  /// @returns room in the device's memory that lasts, empty at first.
+  template <class T>
+  [[nodiscard]] Buffer<T, Allocator> buffer() const {
+    return Buffer<T, Allocator>(this->context().arena().allocator());
+  }
+  /// @returns room in the host's memory for copies beside the stream, empty at first: pinned where
+  ///          CUDA is.
+  template <class T>
+  [[nodiscard]] detail::PinnedArray<T> host_array() const {
+    return {};
+  }
+  /// @returns a lane for copies beside the stream.
+  /// @throws Error when CUDA has no stream for it
+  [[nodiscard]] auto copy_lane() const {
+    return detail::CopyLaneOf<Queue<ThrustPolicy, Allocator>>(*this);
+  }
+  /// @returns the memory of the device that is free; all there could be on a system of the host.
+  /// @throws Error when CUDA cannot tell
+  [[nodiscard]] std::size_t free_bytes() const {
+    std::size_t free = std::numeric_limits<std::size_t>::max();
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+    if constexpr (Device::on_cuda) {
+      std::size_t total = 0;
+      detail::check(cudaMemGetInfo(&free, &total), "memory of the device");
+    }
+#endif
+    return free;
+  }
 };
 
-/// The library's policy for one of Thrust's.
+/// @returns the backend for one of Thrust's policies.
 template <class ThrustPolicy, class Allocator>
 [[nodiscard]] Device<ThrustPolicy, Allocator> on(const ThrustPolicy& policy,
                                                  Context<Allocator>& context) {
-  return {.thrust = policy, .context = &context};
-}
-
-/// Half of the memory that the device has free; all there could be on a system of the host.
-template <class P, class A>
-[[nodiscard]] std::size_t half_of_free_memory(const Device<P, A>& /*device*/) {
-  if constexpr (Device<P, A>::on_cuda) {
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    std::size_t free = 0;
-    std::size_t total = 0;
-    detail::check(cudaMemGetInfo(&free, &total), "memory of the device");
-    return free / 2;
-#endif
-  }
-  return std::numeric_limits<std::size_t>::max();
-}
-
-/// Room for `count` numbers in the device's memory, until it leaves its scope.
-template <class T, class P, class A>
-[[nodiscard]] Scratch<T, Arena<A>> scratch_on(const Device<P, A>& device, std::size_t count) {
-  return {device.context->arena(), count};
-}
-
-namespace detail {
-
-/// While it lives, the host may work in the device's memory: a system of the host does so for the
-/// device. An allocator that closes its memory to the host otherwise has open_to_host() and
-/// close_to_host(), as that of the tests, which so find a host that touches the device's memory.
-template <class DeviceT>
-class HostAccess {
- public:
-  HostAccess() {
-    if constexpr (is_closed) Allocator::open_to_host();
-  }
-  HostAccess(const HostAccess&) = delete;
-  HostAccess& operator=(const HostAccess&) = delete;
-  ~HostAccess() {
-    if constexpr (is_closed) Allocator::close_to_host();
-  }
-
- private:
-  using Allocator = typename DeviceT::allocator_type;
-  static constexpr bool is_closed = !DeviceT::on_cuda && requires {
-    Allocator::open_to_host();
-    Allocator::close_to_host();
-  };
-};
-
-/// Copies bytes from anywhere to anywhere, on the policy's stream. Does not wait.
-template <class P, class A>
-void copy_bytes([[maybe_unused]] const Device<P, A>& device, const void* from, std::size_t bytes,
-                void* to) {
-  if (bytes == 0) return;
-  if constexpr (Device<P, A>::on_cuda) {
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(device.thrust)), "copy");
-#endif
-  } else {
-    const HostAccess<Device<P, A>> access;
-    std::memcpy(to, from, bytes);
-  }
-}
-
-/// Multiprocessors of the current GPU; 1 on a system of the host.
-template <class P, class A>
-[[nodiscard]] std::size_t multiprocessors(const Device<P, A>& /*device*/) {
-  int count = 1;
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-  if constexpr (Device<P, A>::on_cuda) {
-    int id = 0;
-    check(cudaGetDevice(&id), "current GPU");
-    check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, id), "multiprocessors");
-  }
-#endif
-  return static_cast<std::size_t>(count);
-}
-
-/// Waits for the policy's stream.
-template <class P, class A>
-void wait([[maybe_unused]] const Device<P, A>& device) {
-#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-  if constexpr (Device<P, A>::on_cuda) {
-    check(cudaStreamSynchronize(stream_of(device.thrust)), "work on the device");
-  }
-#endif
-}
-
-}  // namespace detail
-
-/// Copies within the device's memory. Does not wait.
-template <class P, class A, class T>
-void copy_on(const Device<P, A>& device, const T* from, std::size_t count, T* to) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  detail::copy_bytes(device, from, count * sizeof(T), to);
-}
-
-/// Copies from the host's memory to the device's, and waits for the stream: pinned memory would
-/// still be read otherwise.
-template <class P, class A, class T>
-void copy_in_on(const Device<P, A>& device, const T* host, std::size_t count, T* to) {
-  copy_on(device, host, count, to);
-  detail::wait(device);
-}
-
-/// Copies from the device's memory to the host's, and waits for the stream.
-template <class P, class A, class T>
-void copy_out_on(const Device<P, A>& device, const T* from, std::size_t count, T* host) {
-  copy_on(device, from, count, host);
-  detail::wait(device);
+  return {policy, context};
 }
 
 }  // namespace unlearn::cuda
-
-template <class ThrustPolicy, class Allocator>
-inline constexpr bool
-    unlearn::enable_device_policy<unlearn::cuda::Device<ThrustPolicy, Allocator>> = true;

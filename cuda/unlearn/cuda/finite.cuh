@@ -61,13 +61,14 @@ struct FindNotFinite {
 
 /// *number ← 0, without a kernel.
 template <class P, class A>
-void set_to_zero([[maybe_unused]] const Device<P, A>& device, int* number) {
-  if constexpr (Device<P, A>::on_cuda) {
+void set_to_zero([[maybe_unused]] const Queue<P, A>& queue, int* number) {
+  if constexpr (Queue<P, A>::on_cuda) {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-    check(cudaMemsetAsync(number, 0, sizeof *number, stream_of(device.thrust)), "memory set to 0");
+    check(cudaMemsetAsync(number, 0, sizeof *number, stream_of(queue.thrust_policy())),
+          "memory set to 0");
 #endif
   } else {
-    const HostAccess<Device<P, A>> access;
+    const HostAccess<Queue<P, A>> access;
     *number = 0;
   }
 }
@@ -77,14 +78,14 @@ void set_to_zero([[maybe_unused]] const Device<P, A>& device, int* number) {
 /// *found ← 1 when a number is NaN or infinite, else 0; both lie in the device's memory. One
 /// kernel. Does not wait.
 template <class P, class A, std::floating_point T>
-void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t count, int* found) {
-  detail::set_to_zero(device, found);
+void find_not_finite(const Queue<P, A>& queue, const T* numbers, std::size_t count, int* found) {
+  detail::set_to_zero(queue, found);
   constexpr std::size_t most_pieces = std::size_t{1} << 19U;
   const std::size_t pieces =
       std::min((count + detail::pack_size - 1) / detail::pack_size, most_pieces);
   detail::with_packs(detail::is_aligned(numbers), [&](auto packs) {
     detail::for_each_index(
-        device, pieces,
+        queue, pieces,
         detail::FindNotFinite<T, decltype(packs)::value>{
             .numbers = numbers, .count = count, .stride = pieces, .found = found});
   });
@@ -92,11 +93,11 @@ void find_not_finite(const Device<P, A>& device, const T* numbers, std::size_t c
 
 /// Whether every number is neither NaN nor infinite. Waits for the device.
 template <class P, class A, std::floating_point T>
-[[nodiscard]] bool all_finite_on(const Device<P, A>& device, const T* numbers, std::size_t count) {
-  const auto found = scratch_on<int>(device, 1);
-  find_not_finite(device, numbers, count, found.data());
+[[nodiscard]] bool all_finite(const Queue<P, A>& queue, const T* numbers, std::size_t count) {
+  const auto found = queue.template scratch<int>(1);
+  find_not_finite(queue, numbers, count, found.data());
   int answer = 0;
-  copy_out_on(device, found.data(), 1, &answer);
+  queue.copy_out(found.data(), 1, &answer);
   return answer == 0;
 }
 

@@ -42,7 +42,7 @@ struct MoveRow {
 };
 
 template <bool scatter, class P, class A, class T>
-void move_rows(const Device<P, A>& device, View<const T, 2> from, View<const Index, 1> indices,
+void move_rows(const Queue<P, A>& queue, View<const T, 2> from, View<const Index, 1> indices,
                View<T, 2> to) {
   unlearn::require_size("columns of the rows to write", from.extent(1), to.extent(1));
   unlearn::require_size("indices of rows", scatter ? from.extent(0) : to.extent(0), indices.size());
@@ -51,7 +51,7 @@ void move_rows(const Device<P, A>& device, View<const T, 2> from, View<const Ind
   with_packs(columns % pack_size == 0 && is_aligned(from.data()) && is_aligned(to.data()),
              [&](auto packs) {
                for_each_index(
-                   device, indices.size() * packs_a_row,
+                   queue, indices.size() * packs_a_row,
                    MoveRow<T, scatter, decltype(packs)::value>{.from = from.data(),
                                                                .to = to.data(),
                                                                .indices = indices.data(),
@@ -137,16 +137,9 @@ struct NextKey {
 /// to[i] ← from[indices[i]], row by row; all in the device's memory, indices within `from`.
 /// @throws InvalidArgument when the shapes disagree
 template <class P, class A, class T>
-void gather_rows(const Device<P, A>& device, View<const std::type_identity_t<T>, 2> from,
+void gather_rows(const Queue<P, A>& queue, View<const std::type_identity_t<T>, 2> from,
                  View<const Index, 1> indices, View<T, 2> to) {
-  detail::move_rows<false, P, A, T>(device, from, indices, to);
-}
-
-/// The same for MultiStepMinimizer.
-template <class P, class A, class T>
-void gather_rows_on(const Device<P, A>& device, View<const T, 2> from, View<const Index, 1> indices,
-                    View<T, 2> to) {
-  gather_rows(device, from, indices, to);
+  detail::move_rows<false, P, A, T>(queue, from, indices, to);
 }
 
 /// sums[g] ← Σ rows[members[k]] for k from first[g] up to first[g + 1], in this order; all in the
@@ -154,11 +147,11 @@ void gather_rows_on(const Device<P, A>& device, View<const T, 2> from, View<cons
 /// @param sums [groups, columns]; `first` has groups + 1 numbers
 /// @throws InvalidArgument when the shapes disagree
 template <class P, class A>
-void sum_rows_on(const Device<P, A>& device, View<const float, 2> rows,
-                 View<const Index, 1> members, View<const Index, 1> first, View<float, 2> sums) {
+void sum_rows(const Queue<P, A>& queue, View<const float, 2> rows, View<const Index, 1> members,
+              View<const Index, 1> first, View<float, 2> sums) {
   unlearn::require_size("columns of the sums", rows.extent(1), sums.extent(1));
   unlearn::require_size("borders of groups", sums.extent(0) + 1, first.size());
-  detail::for_each_index(device, sums.size(),
+  detail::for_each_index(queue, sums.size(),
                          detail::SumRows{.rows = rows.data(),
                                          .members = members.data(),
                                          .first = first.data(),
@@ -169,9 +162,9 @@ void sum_rows_on(const Device<P, A>& device, View<const float, 2> rows,
 /// to[indices[i]] ← from[i], row by row; no index twice.
 /// @throws InvalidArgument when the shapes disagree
 template <class P, class A, class T>
-void scatter_rows(const Device<P, A>& device, View<const std::type_identity_t<T>, 2> from,
+void scatter_rows(const Queue<P, A>& queue, View<const std::type_identity_t<T>, 2> from,
                   View<const Index, 1> indices, View<T, 2> to) {
-  detail::move_rows<true, P, A, T>(device, from, indices, to);
+  detail::move_rows<true, P, A, T>(queue, from, indices, to);
 }
 
 /// Writes a permutation of 0 .. B−1 that depends on *key alone, and draws the next key:
@@ -179,14 +172,14 @@ void scatter_rows(const Device<P, A>& device, View<const std::type_identity_t<T>
 /// @param key in the device's memory
 /// @param caption_of [B], B below 2³²
 template <class P, class A>
-void shuffle(const Device<P, A>& device, std::uint64_t* key, View<Index, 1> caption_of) {
+void shuffle(const Queue<P, A>& queue, std::uint64_t* key, View<Index, 1> caption_of) {
   unlearn::require(caption_of.size() <= 0xFFFFFFFFU, "captions to shuffle", "below 2^32",
                    caption_of.size());
-  detail::for_each_index(device, caption_of.size(),
+  detail::for_each_index(queue, caption_of.size(),
                          detail::Permute{.key = key,
                                          .out = caption_of.data(),
                                          .count = static_cast<std::uint32_t>(caption_of.size())});
-  detail::for_each_index(device, 1, detail::NextKey{.key = key});
+  detail::for_each_index(queue, 1, detail::NextKey{.key = key});
 }
 
 }  // namespace unlearn::cuda

@@ -62,7 +62,7 @@ struct NoTokens {
 /// @param scores     [R, depth] out
 /// @throws InvalidArgument when the shapes disagree, or depth is 0.
 template <class P, class A>
-void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
+void rank_tokens(const Queue<P, A>& queue, View<const float, 2> gradients,
                  View<const float, 2> embeddings, View<const std::uint64_t, 1> allowed,
                  View<Token, 2> tokens, View<float, 2> scores) {
   using detail::Op;
@@ -76,17 +76,17 @@ void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
   unlearn::require(tokens.extent(1) > 0, "depth of the ranking", "at least 1", 0);
   const detail::TopLists top{
       .tokens = tokens.data(), .scores = scores.data(), .depth = tokens.extent(1)};
-  detail::for_each_index(device, tokens.size(), detail::NoTokens{top});
+  detail::for_each_index(queue, tokens.size(), detail::NoTokens{top});
   if (rows == 0) return;
   const std::size_t widest =
-      detail::tokens_in_block(rows, vocabulary, detail::multiprocessors(device));
-  const auto block = scratch_on<float>(device, rows * widest);
+      detail::tokens_in_block(rows, vocabulary, detail::multiprocessors(queue));
+  const auto block = queue.template scratch<float>(rows * widest);
   for (std::size_t first = 0; first < vocabulary; first += widest) {
     const std::size_t count = std::min(widest, vocabulary - first);
-    detail::multiply<Op::plain, Op::transposed>(device, 1.0F, gradients,
+    detail::multiply<Op::plain, Op::transposed>(queue, 1.0F, gradients,
                                                 embeddings.slice(first, count),
                                                 View<float, 2>(block.data(), {rows, count}));
-    detail::merge(device, rows,
+    detail::merge(queue, rows,
                   detail::ScoreBlock{.scores = block.data(),
                                      .columns = count,
                                      .first = static_cast<Token>(first),
@@ -96,22 +96,24 @@ void rank_tokens(const Device<P, A>& device, View<const float, 2> gradients,
 }
 
 /// The same with filter and result in the host's memory: what HotFlipCandidateSearch does with a
-/// policy of the device. Waits for the device.
+/// Device. Waits for the device.
+/// @param tokens [R, depth] out, as are the scores
+/// @throws InvalidArgument as rank_tokens() does.
 template <class P, class A>
-void rank_tokens_on(const Device<P, A>& device, View<const float, 2> gradients,
-                    View<const float, 2> embeddings, const TokenFilter& filter,
-                    View<Token, 2> tokens, View<float, 2> scores) {
+void rank_tokens_to_host(const Queue<P, A>& queue, View<const float, 2> gradients,
+                         View<const float, 2> embeddings, const TokenFilter& filter,
+                         View<Token, 2> tokens, View<float, 2> scores) {
   const View<const std::uint64_t, 1> words(filter.words(), {filter.words().size()});
-  const auto allowed = scratch_on<std::uint64_t>(device, words.size());
-  const auto best = scratch_on<Token>(device, tokens.size());
-  const auto best_scores = scratch_on<float>(device, scores.size());
-  copy_in_on(device, words.data(), words.size(), allowed.data());
-  rank_tokens(device, gradients, embeddings,
+  const auto allowed = queue.template scratch<std::uint64_t>(words.size());
+  const auto best = queue.template scratch<Token>(tokens.size());
+  const auto best_scores = queue.template scratch<float>(scores.size());
+  queue.copy_in(words.data(), words.size(), allowed.data());
+  rank_tokens(queue, gradients, embeddings,
               View<const std::uint64_t, 1>(allowed.data(), words.extents()),
               View<Token, 2>(best.data(), tokens.extents()),
               View<float, 2>(best_scores.data(), scores.extents()));
-  copy_out_on(device, best.data(), tokens.size(), tokens.data());
-  copy_out_on(device, best_scores.data(), scores.size(), scores.data());
+  queue.copy_out(best.data(), tokens.size(), tokens.data());
+  queue.copy_out(best_scores.data(), scores.size(), scores.data());
 }
 
 }  // namespace unlearn::cuda

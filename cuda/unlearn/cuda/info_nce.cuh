@@ -84,7 +84,7 @@ struct Dot {
 /// @param a, b [B, D]
 /// @throws InvalidArgument when there are no rows, or a shape is not that of `a`.
 template <class P, class A, std::floating_point T>
-void info_nce(const Device<P, A>& device, View<const T, 2> a,
+void info_nce(const Queue<P, A>& queue, View<const T, 2> a,
               View<const std::type_identity_t<T>, 2> b, double logit_scale,
               const InfoNceOutput<std::type_identity_t<T>>& out) {
   using detail::Op;
@@ -93,13 +93,13 @@ void info_nce(const Device<P, A>& device, View<const T, 2> a,
   unlearn::require_pairs(a, View<const T, 2>(out.grad_b), "gradient of b");
   const std::size_t pairs = a.extent(0);
   const std::size_t width = a.extent(1);
-  const auto unit_a = scratch_on<double>(device, pairs * width);
-  const auto unit_b = scratch_on<double>(device, pairs * width);
-  const auto norms = scratch_on<double>(device, 2 * pairs);
-  const auto similarities = scratch_on<double>(device, pairs * pairs);
-  const auto losses = scratch_on<double>(device, 2 * pairs);
-  const auto grad_s = scratch_on<double>(device, pairs * pairs);
-  const auto unit_gradient = scratch_on<double>(device, pairs * width);
+  const auto unit_a = queue.template scratch<double>(pairs * width);
+  const auto unit_b = queue.template scratch<double>(pairs * width);
+  const auto norms = queue.template scratch<double>(2 * pairs);
+  const auto similarities = queue.template scratch<double>(pairs * pairs);
+  const auto losses = queue.template scratch<double>(2 * pairs);
+  const auto grad_s = queue.template scratch<double>(pairs * pairs);
+  const auto unit_gradient = queue.template scratch<double>(pairs * width);
   const View<const double, 2> rows_a(unit_a.data(), {pairs, width});
   const View<const double, 2> rows_b(unit_b.data(), {pairs, width});
   const View<double, 2> s(similarities.data(), {pairs, pairs});
@@ -107,36 +107,36 @@ void info_nce(const Device<P, A>& device, View<const T, 2> a,
   const View<double, 2> of_unit(unit_gradient.data(), {pairs, width});
   const double scale = detail::finite_or_nan(logit_scale);
 
-  detail::normalise_rows(device, a, unit_a.data(), norms.data());
-  detail::normalise_rows(device, b, unit_b.data(), norms.data() + pairs);
-  detail::multiply<Op::plain, Op::transposed>(device, scale, rows_a, rows_b, s);
+  detail::normalise_rows(queue, a, unit_a.data(), norms.data());
+  detail::normalise_rows(queue, b, unit_b.data(), norms.data() + pairs);
+  detail::multiply<Op::plain, Op::transposed>(queue, scale, rows_a, rows_b, s);
   detail::for_each_group(
-      device, 2 * pairs,
+      queue, 2 * pairs,
       detail::CrossEntropies{
           .similarities = similarities.data(), .pairs = pairs, .losses = losses.data()});
   detail::for_each_group(
-      device, 1, detail::MeanLoss{.losses = losses.data(), .pairs = pairs, .value = out.value});
-  detail::for_each_group(device, pairs,
+      queue, 1, detail::MeanLoss{.losses = losses.data(), .pairs = pairs, .value = out.value});
+  detail::for_each_group(queue, pairs,
                          detail::SimilarityGradient{.similarities = similarities.data(),
                                                     .losses = losses.data(),
                                                     .pairs = pairs,
                                                     .gradient = grad_s.data()});
-  detail::for_each_group<1024>(device, 1,
+  detail::for_each_group<1024>(queue, 1,
                                detail::Dot{.a = grad_s.data(),
                                            .b = similarities.data(),
                                            .count = pairs * pairs,
                                            .sum = out.grad_log_scale});
   const auto pull_back = [&](const double* unit, const double* norm, View<T, 2> gradient) {
-    detail::for_each_group(device, pairs,
+    detail::for_each_group(queue, pairs,
                            detail::PullBackRow<T>{.unit_gradient = unit_gradient.data(),
                                                   .unit = unit,
                                                   .norms = norm,
                                                   .columns = width,
                                                   .gradient = gradient.data()});
   };
-  detail::multiply<Op::plain, Op::plain>(device, scale, of_s, rows_b, of_unit);
+  detail::multiply<Op::plain, Op::plain>(queue, scale, of_s, rows_b, of_unit);
   pull_back(unit_a.data(), norms.data(), out.grad_a);
-  detail::multiply<Op::transposed, Op::plain>(device, scale, of_s, rows_a, of_unit);
+  detail::multiply<Op::transposed, Op::plain>(queue, scale, of_s, rows_a, of_unit);
   pull_back(unit_b.data(), norms.data() + pairs, out.grad_b);
 }
 

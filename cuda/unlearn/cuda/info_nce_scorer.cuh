@@ -107,29 +107,30 @@ struct ReplaceColumn {
 /// Everything lies in the device's memory; nothing waits but loss(). Indices are not checked: they
 /// would have to be read back. F is formed anew, in O(B³), when captions are replaced. Its memory
 /// is borrowed from the context: it ends before what was borrowed earlier does.
-template <class DevicePolicy>
+/// @tparam QueueT a Queue or a Device
+template <class QueueT>
 class InfoNceScorer {
  public:
   /// @param signals, texts [B, D]; not kept
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
-  InfoNceScorer(const DevicePolicy& device, View<const float, 2> signals,
-                View<const float, 2> texts, double logit_scale)
-      : device_(device),
+  InfoNceScorer(const QueueT& queue, View<const float, 2> signals, View<const float, 2> texts,
+                double logit_scale)
+      : queue_(queue),
         pairs_(checked(signals, texts)),
         width_(signals.extent(1)),
         scale_(detail::finite_or_nan(logit_scale)),
-        signals_(device.context->arena(), pairs_ * width_),
-        similarities_(device.context->arena(), pairs_ * pairs_),
-        others_(device.context->arena(), pairs_ * pairs_),
-        losses_(device.context->arena(), 2 * pairs_),
-        other_columns_(device.context->arena(), pairs_),
-        loss_(device.context->arena(), 1) {
-    const auto norms = scratch_on<double>(device_, pairs_);
-    const auto unit_texts = scratch_on<double>(device_, pairs_ * width_);
-    detail::normalise_rows(device_, signals, signals_.data(), norms.data());
-    detail::normalise_rows(device_, texts, unit_texts.data(), norms.data());
+        signals_(queue.context().arena(), pairs_ * width_),
+        similarities_(queue.context().arena(), pairs_ * pairs_),
+        others_(queue.context().arena(), pairs_ * pairs_),
+        losses_(queue.context().arena(), 2 * pairs_),
+        other_columns_(queue.context().arena(), pairs_),
+        loss_(queue.context().arena(), 1) {
+    const auto norms = queue_.template scratch<double>(pairs_);
+    const auto unit_texts = queue_.template scratch<double>(pairs_ * width_);
+    detail::normalise_rows(queue_, signals, signals_.data(), norms.data());
+    detail::normalise_rows(queue_, texts, unit_texts.data(), norms.data());
     detail::multiply<detail::Op::plain, detail::Op::transposed>(
-        device_, scale_, signal_rows(), View<const double, 2>(unit_texts.data(), {pairs_, width_}),
+        queue_, scale_, signal_rows(), View<const double, 2>(unit_texts.data(), {pairs_, width_}),
         similarities());
     refresh();
   }
@@ -140,7 +141,7 @@ class InfoNceScorer {
   /// The batch's loss as it stands. Waits for the device.
   [[nodiscard]] double loss() const {
     double value = 0;
-    copy_out_on(device_, loss_.data(), 1, &value);
+    queue_.copy_out(loss_.data(), 1, &value);
     return value;
   }
 
@@ -152,9 +153,9 @@ class InfoNceScorer {
   void score(View<const Index, 1> replaced, View<const float, 2> embeddings,
              View<double, 1> losses) const {
     unlearn::require_size("losses of candidates", replaced.size(), losses.size());
-    const auto columns = scratch_on<double>(device_, replaced.size() * pairs_);
+    const auto columns = queue_.template scratch<double>(replaced.size() * pairs_);
     similarities_to(replaced, embeddings, columns.data());
-    detail::for_each_group(device_, replaced.size(),
+    detail::for_each_group(queue_, replaced.size(),
                            detail::ScoreCandidate{.similarities = similarities_.data(),
                                                   .others = others_.data(),
                                                   .other_columns = other_columns_.data(),
@@ -168,9 +169,9 @@ class InfoNceScorer {
   /// @param replaced [m], each below size(), none twice
   /// @throws InvalidArgument when the shapes disagree.
   void replace(View<const Index, 1> replaced, View<const float, 2> embeddings) {
-    const auto columns = scratch_on<double>(device_, replaced.size() * pairs_);
+    const auto columns = queue_.template scratch<double>(replaced.size() * pairs_);
     similarities_to(replaced, embeddings, columns.data());
-    detail::for_each_index(device_, replaced.size() * pairs_,
+    detail::for_each_index(queue_, replaced.size() * pairs_,
                            detail::ReplaceColumn{.similarities = similarities_.data(),
                                                  .candidates = columns.data(),
                                                  .replaced = replaced.data(),
@@ -197,45 +198,45 @@ class InfoNceScorer {
                        double* columns) const {
     unlearn::require_size("rows of candidate embeddings", replaced.size(), embeddings.extent(0));
     unlearn::require_size("columns of candidate embeddings", width_, embeddings.extent(1));
-    const auto unit = scratch_on<double>(device_, embeddings.size());
-    const auto norms = scratch_on<double>(device_, embeddings.extent(0));
-    detail::normalise_rows(device_, embeddings, unit.data(), norms.data());
+    const auto unit = queue_.template scratch<double>(embeddings.size());
+    const auto norms = queue_.template scratch<double>(embeddings.extent(0));
+    detail::normalise_rows(queue_, embeddings, unit.data(), norms.data());
     detail::multiply<detail::Op::plain, detail::Op::transposed>(
-        device_, scale_, View<const double, 2>(unit.data(), embeddings.extents()), signal_rows(),
+        queue_, scale_, View<const double, 2>(unit.data(), embeddings.extents()), signal_rows(),
         View<double, 2>(columns, {replaced.size(), pairs_}));
   }
 
   /// What follows from the similarities.
   void refresh() {
     detail::for_each_group(
-        device_, 2 * pairs_,
+        queue_, 2 * pairs_,
         detail::CrossEntropies{
             .similarities = similarities_.data(), .pairs = pairs_, .losses = losses_.data()});
     detail::for_each_group(
-        device_, 1,
+        queue_, 1,
         detail::MeanLoss{.losses = losses_.data(), .pairs = pairs_, .value = loss_.data()});
     detail::for_each_index(
-        device_, pairs_,
+        queue_, pairs_,
         detail::SumOfOthers{
             .numbers = losses_.data() + pairs_, .count = pairs_, .out = other_columns_.data()});
     detail::for_each_index(
-        device_, pairs_ * pairs_,
+        queue_, pairs_ * pairs_,
         detail::OtherCaptions{
             .similarities = similarities_.data(), .pairs = pairs_, .others = others_.data()});
   }
 
-  using ArenaOf = std::remove_reference_t<decltype(std::declval<DevicePolicy>().context->arena())>;
+  using Numbers = Scratch<double, Arena<typename QueueT::allocator_type>>;
 
-  DevicePolicy device_;
+  QueueT queue_;
   std::size_t pairs_;
   std::size_t width_;
   double scale_;
-  Scratch<double, ArenaOf> signals_;       // [B, D], â
-  Scratch<double, ArenaOf> similarities_;  // S
-  Scratch<double, ArenaOf> others_;        // F, transposed
-  Scratch<double, ArenaOf> losses_;        // [2 B]
-  Scratch<double, ArenaOf> other_columns_;
-  Scratch<double, ArenaOf> loss_;
+  Numbers signals_;       // [B, D], â
+  Numbers similarities_;  // S
+  Numbers others_;        // F, transposed
+  Numbers losses_;        // [2 B]
+  Numbers other_columns_;
+  Numbers loss_;
 };
 
 }  // namespace unlearn::cuda

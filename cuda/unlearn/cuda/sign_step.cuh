@@ -17,7 +17,7 @@
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
 /// @file
@@ -34,8 +34,8 @@ template <class G>
   return static_cast<int>(x > G{0}) - static_cast<int>(x < G{0});
 }
 
-/// One noise on the lattice, moved and made feasible.
-struct LatticeUpdate {
+/// One noise of 8-bit pixels, moved and made feasible.
+struct PixelUpdate {
   using Noise = std::int8_t;
   using Clean = std::uint8_t;
   using Gradient = float;
@@ -151,7 +151,7 @@ struct UpdatePack {
 };
 
 template <class P, class A, class Update>
-void update_all(const Device<P, A>& device, const Update& update,
+void update_all(const Queue<P, A>& queue, const Update& update,
                 View<typename Update::Noise, 2> noise, View<const typename Update::Clean, 2> clean,
                 const typename Update::Gradient* gradient) {
   const std::size_t count = noise.size();
@@ -159,7 +159,7 @@ void update_all(const Device<P, A>& device, const Update& update,
   const std::size_t columns = noise.extent(1);
   with_packs(is_aligned(noise.data()) && is_aligned(clean.data()) && is_aligned(gradient),
              [&](auto packs) {
-               for_each_index(device, units,
+               for_each_index(queue, units,
                               UpdatePack<Update, decltype(packs)::value>{.update = update,
                                                                          .noise = noise.data(),
                                                                          .clean = clean.data(),
@@ -170,10 +170,10 @@ void update_all(const Device<P, A>& device, const Update& update,
 }
 
 template <class P, class A, class T, class Radius>
-void update_floats(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
+void update_floats(const Queue<P, A>& queue, const BallAndBoxSet<T, LinfBall<Radius>>& set,
                    View<T, 2> noise, const T* gradient, T step) {
   const auto radii = radii_of<T>(set.ball);
-  update_all(device,
+  update_all(queue,
              FloatUpdate<T, T, decltype(radii)>{
                  .step = step, .low = set.box.low, .high = set.box.high, .radius_at = radii},
              noise, set.clean, gradient);
@@ -183,32 +183,32 @@ void update_floats(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<R
 
 /// PixelGridSet::project on a device.
 template <class P, class A>
-void project_on(const Device<P, A>& device, const PixelGridSet& set, View<std::int8_t, 2> noise) {
-  detail::update_all(device, detail::LatticeUpdate{.radius = set.lattice.radius, .step = 0}, noise,
+void project(const Queue<P, A>& queue, const PixelGridSet& set, View<std::int8_t, 2> noise) {
+  detail::update_all(queue, detail::PixelUpdate{.radius = set.lattice.radius, .step = 0}, noise,
                      set.clean, nullptr);
 }
 
 /// PixelGridSet::sign_step on a device; `step` in levels.
 template <class P, class A>
-void sign_step_on(const Device<P, A>& device, const PixelGridSet& set, View<std::int8_t, 2> noise,
-                  View<const float, 2> gradient, int step) {
-  detail::update_all(device, detail::LatticeUpdate{.radius = set.lattice.radius, .step = step},
-                     noise, set.clean, gradient.data());
+void sign_step(const Queue<P, A>& queue, const PixelGridSet& set, View<std::int8_t, 2> noise,
+               View<const float, 2> gradient, int step) {
+  detail::update_all(queue, detail::PixelUpdate{.radius = set.lattice.radius, .step = step}, noise,
+                     set.clean, gradient.data());
 }
 
 /// BallAndBoxSet::project on a device, for balls of the maximum norm with at most 16 channels.
 template <class P, class A, class T, class Radius>
-void project_on(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
-                View<T, 2> noise) {
+void project(const Queue<P, A>& queue, const BallAndBoxSet<T, LinfBall<Radius>>& set,
+             View<T, 2> noise) {
   // Minus zero, which added changes no number, a zero's sign included.
-  detail::update_floats(device, set, noise, static_cast<const T*>(nullptr), -T{0});
+  detail::update_floats(queue, set, noise, static_cast<const T*>(nullptr), -T{0});
 }
 
 /// BallAndBoxSet::sign_step on a device, for balls of the maximum norm with at most 16 channels.
 template <class P, class A, class T, class Radius>
-void sign_step_on(const Device<P, A>& device, const BallAndBoxSet<T, LinfBall<Radius>>& set,
-                  View<T, 2> noise, View<const T, 2> gradient, T step) {
-  detail::update_floats(device, set, noise, gradient.data(), step);
+void sign_step(const Queue<P, A>& queue, const BallAndBoxSet<T, LinfBall<Radius>>& set,
+               View<T, 2> noise, View<const T, 2> gradient, T step) {
+  detail::update_floats(queue, set, noise, gradient.data(), step);
 }
 
 /// Noise of half precision: __half, __nv_bfloat16, or any two-byte number that converts to float
@@ -226,18 +226,18 @@ struct HalfNoise {
   /// δ ← the feasible noise nearest to δ, in place.
   /// @throws InvalidArgument when the shape is not that of `clean`, or the ball or box is invalid.
   template <class P, class A>
-  void project(const Device<P, A>& device, View<Number, 2> noise) const {
-    update(device, noise, nullptr, -0.0F);
+  void project(const Queue<P, A>& queue, View<Number, 2> noise) const {
+    update(queue, noise, nullptr, -0.0F);
   }
 
   /// δ ← the feasible noise nearest to δ + signed_step · sign(grad), in place.
   /// @throws InvalidArgument as project() does, and when `grad` has another shape.
   template <class P, class A>
-  void sign_step(const Device<P, A>& device, View<Number, 2> noise, View<const Number, 2> grad,
+  void sign_step(const Queue<P, A>& queue, View<Number, 2> noise, View<const Number, 2> grad,
                  double signed_step) const {
     unlearn::require_same_shape("gradient", clean, grad);
     unlearn::require_step(signed_step);
-    update(device, noise, grad.data(), static_cast<float>(signed_step));
+    update(queue, noise, grad.data(), static_cast<float>(signed_step));
   }
 
   /// ε as it is stored: the greatest Number that is not above it.
@@ -254,14 +254,14 @@ struct HalfNoise {
 
  private:
   template <class P, class A>
-  void update(const Device<P, A>& device, View<Number, 2> noise, const Number* gradient,
+  void update(const Queue<P, A>& queue, View<Number, 2> noise, const Number* gradient,
               float step) const {
     unlearn::require_same_shape("noise", clean, noise);
     ball.validate(noise.extent(1));
     box.validate();
     using Update = detail::FloatUpdate<Number, float, detail::OneRadius<float>>;
     detail::update_all(
-        device,
+        queue,
         Update{.step = step, .low = box.low, .high = box.high, .radius_at = {stored_radius()}},
         noise, clean, gradient);
   }

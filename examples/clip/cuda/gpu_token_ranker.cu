@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "unlearn/cuda/hotflip.cuh"
+#include "unlearn/cuda/device.cuh"
 #include "unlearn/cuda/torch.cuh"
 
 namespace unlearn::clip {
@@ -27,11 +27,11 @@ void GpuTokenRanker::forget_table() { parts_->embeddings.reset(); }
 void GpuTokenRanker::rank_tokens(View<const float, 2> gradients, const TokenFilter& filter,
                                  View<Token, 2> tokens, View<float, 2> scores) const {
   const auto device = cuda::on_current_stream(parts_->context);
-  const auto there = cuda::scratch_on<float>(device, gradients.size());
-  cuda::copy_in_on(device, gradients.data(), gradients.size(), there.data());
-  cuda::rank_tokens_on(device, View<const float, 2>(there.data(), gradients.extents()),
-                       cuda::device_view_of<const float, 2>(parts_->embeddings), filter, tokens,
-                       scores);
+  const auto device_gradients = device.scratch<float>(gradients.size());
+  device.copy_in(gradients.data(), gradients.size(), device_gradients.data());
+  device.rank_tokens(View<const float, 2>(device_gradients.data(), gradients.extents()),
+                     cuda::device_view_of<const float, 2>(parts_->embeddings), filter, tokens,
+                     scores);
 }
 
 }  // namespace unlearn::clip

@@ -6,19 +6,21 @@
 #include <utility>
 
 #include "tool/commands/protection_run.hpp"
-#include "unlearn/cuda/cuda.cuh"
+#include "unlearn/cuda/device.cuh"
 #include "unlearn/cuda/torch.cuh"
+#include "unlearn/device/device_noise_store.hpp"
+#include "unlearn/device/device_pair_source.hpp"
 
 namespace unlearn::tool {
 
 RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& run) {
   cuda::Context<cuda::TorchAllocator> context;
   const auto device = cuda::on_current_stream(context);
-  using Noise = cuda::DeviceNoiseStore<MappedNoiseStore<>, std::remove_const_t<decltype(device)>>;
+  using Noise = DeviceNoiseStore<std::remove_const_t<decltype(device)>, MappedNoiseStore<>>;
   // Half of what is free is the model's: an optimiser step is not cut into smaller ones.
   c10::cuda::CUDACachingAllocator::emptyCache();
-  const std::size_t share = cuda::half_of_free_memory(device) / 2;
-  cuda::DevicePairSource pairs(device, run.pairs, share);
+  const std::size_t share = device.free_bytes() / 4;
+  DevicePairSource pairs(device, run.pairs, share);
   RunState<Noise> state{.noise = Noise(device, run.state.noise, share),
                         .triggers = run.state.triggers,
                         .scope = run.state.scope,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <concepts>
-#include <cstddef>
 #include <thread>
 #include <type_traits>
 
@@ -22,7 +21,7 @@ struct Parallel {
   /// Number of threads; 0 means one for each core.
   unsigned threads = 0;
 
-  /// `threads`, or the number of cores where that is 0; at least 1.
+  /// @returns `threads`, or the number of cores where that is 0; at least 1.
   [[nodiscard]] unsigned thread_count() const {
     return threads > 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
   }
@@ -31,29 +30,31 @@ struct Parallel {
 inline constexpr Sequential sequential{};
 inline constexpr Parallel parallel{};
 
-/// A policy that runs on the processor and works on memory that it can read.
+/// One of the library's own policies: it runs on the processor, in the host's memory, and each
+/// algorithm has the loops for it.
 template <class P>
 concept HostPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> ||
                      std::same_as<std::remove_cvref_t<P>, Parallel>;
 
-/// True for the policies of a backend, which specialises it: their algorithms stand in a header of
-/// that backend, and the views that go with them refer to the device's memory.
-template <class P>
-inline constexpr bool enable_device_policy = false;
+/// Who can read what a policy's views refer to.
+enum class MemorySpace {
+  host,    ///< the calling thread
+  device,  ///< the backend alone; the host reads and writes copies
+};
 
-/// A policy of a backend: unlearn::cuda::Device.
-///
-/// The algorithms that take one call, by argument-dependent lookup, functions that stand beside the
-/// policy's class and end in `_on`: `project_on` and `sign_step_on` for a feasible set,
-/// `all_finite_on`, `copy_on` and `scratch_on` for a descent, `rank_tokens_on` for HotFlip; for
-/// MultiStepMinimizer those of a set and a descent, and `copy_in_on`, `gather_rows_on` and
-/// `sum_rows_on`. An algorithm whose function
-/// a backend lacks does not compile with its policies.
+/// A type that says it is a backend, by a static constexpr member `memory` of type MemorySpace.
+/// What it must do is in the concept Backend, in unlearn/core/backend.hpp.
 template <class P>
-concept DevicePolicy = enable_device_policy<std::remove_cvref_t<P>>;
+concept BackendPolicy = requires {
+  requires std::same_as<std::remove_cv_t<decltype(std::remove_cvref_t<P>::memory)>, MemorySpace>;
+};
 
-/// One of the library's execution policies.
+/// How and where an algorithm runs: Sequential, Parallel, or a backend.
 template <class P>
-concept ExecutionPolicy = HostPolicy<P> || DevicePolicy<P>;
+concept ExecutionPolicy = HostPolicy<P> || BackendPolicy<P>;
+
+/// A backend whose memory the host cannot read, such as unlearn::cuda::Device.
+template <class P>
+concept DevicePolicy = BackendPolicy<P> && std::remove_cvref_t<P>::memory == MemorySpace::device;
 
 }  // namespace unlearn

@@ -6,7 +6,6 @@
 #include <limits>
 #include <span>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "unlearn/core/backend.hpp"
@@ -19,7 +18,7 @@
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 
 namespace unlearn {
 
@@ -71,8 +70,8 @@ class BatchLoader {
   BatchLoader(const P& policy, const Sources& sources, std::size_t rows)
       : policy_(&policy),
         sources_(sources),
-        clean_(detail::scratch<Sample>(policy, rows * sources.pairs.elements())),
-        delta_(detail::scratch<Delta>(policy, rows * sources.pairs.elements())) {}
+        clean_(scratch<Sample>(policy, rows * sources.pairs.elements())),
+        delta_(scratch<Delta>(policy, rows * sources.pairs.elements())) {}
 
   /// The policy in whose memory everything is.
   [[nodiscard]] const P& policy() const { return *policy_; }
@@ -102,7 +101,7 @@ class BatchLoader {
   /// The loaded batch with other noise: signal i gets row places[i] of `noise`, as far as it has
   /// room for it.
   Batch with_noise(View<const Delta, 2> noise, View<const Index, 1> places) {
-    detail::gather_rows(*policy_, noise, places, delta());
+    backend_of(*policy_).gather_rows(noise, places, delta());
     return clipped();
   }
 
@@ -134,8 +133,8 @@ class BatchLoader {
   const P* policy_;
   Sources sources_;
   std::size_t size_ = 0;
-  decltype(detail::scratch<Sample>(std::declval<const P&>(), 0)) clean_;
-  decltype(detail::scratch<Delta>(std::declval<const P&>(), 0)) delta_;
+  ScratchOf<Sample, P> clean_;
+  ScratchOf<Delta, P> delta_;
 };
 
 /// Loads clean signals without any noise: what plain training takes its batches from.

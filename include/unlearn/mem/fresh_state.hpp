@@ -7,7 +7,7 @@
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace unlearn {
 

@@ -111,11 +111,10 @@ struct MultiStepMinimizer {
                      Rng& rng, Observers&&... observers) const {
     static_assert(DevicePolicy<Policy> == HostBackedNoiseStore<Store>,
                   "a policy of a device goes with a noise store in its memory, such as "
-                  "unlearn::cuda::DeviceNoiseStore, and the host's with one in the host's");
-    static_assert(
-        DevicePolicy<Policy> == detail::signals_on_device<Pairs>,
-        "a policy of a device goes with a pair source that writes to its memory, such as "
-        "unlearn::cuda::DevicePairSource, and the host's with one that writes to the host's");
+                  "unlearn::DeviceNoiseStore, and the host's with one in the host's");
+    static_assert(DevicePolicy<Policy> == detail::signals_on_device<Pairs>,
+                  "a policy of a device goes with a pair source that writes to its memory, such as "
+                  "unlearn::DevicePairSource, and the host's with one that writes to the host's");
     using State = RunState<Store>;
     using Batch = SignalBatch<typename Pairs::sample_type, typename Store::value_type>;
     static_assert(ContrastiveLoss<Loss>,

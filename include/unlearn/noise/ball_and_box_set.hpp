@@ -13,6 +13,7 @@
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/ball.hpp"
 #include "unlearn/noise/box.hpp"
+#include "unlearn/noise/noise_backend.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
@@ -35,16 +36,23 @@ struct BallAndBoxSet {
   View<const T, 2> clean;  ///< [rows, elements], one sample a row
   Box<T> box{};            ///< bounds the perturbed signals
 
+  /// What one number of the noise is stored as.
+  using value_type = T;
+
   /// δ ← the feasible noise that `noise` leads to, in place.
+  /// @param policy the result is the same for each
+  /// @param noise  [rows, elements]
   /// @throws InvalidArgument when the shape is not that of `clean`, or the ball or box is invalid.
-  template <ExecutionPolicy P>
+  template <HostPolicy P>
   void project(const P& policy, View<T, 2> noise) const {
     validate(noise);
-    if constexpr (DevicePolicy<P>) {
-      project_on(policy, *this, noise);
-    } else {
-      run(policy, noise, [](T delta, std::size_t) { return delta; });
-    }
+    run(policy, noise, [](T delta, std::size_t) { return delta; });
+  }
+  /// The same by a NoiseBackend, in its memory.
+  template <BackendPolicy B>
+  void project(const B& backend, View<T, 2> noise) const {
+    validate(noise);
+    detail::noise_backend<BallAndBoxSet>(backend).project(*this, noise);
   }
 
   /// δ ← the feasible noise that δ + signed_step · sign(grad) leads to, in place; sign(0) is 0.
@@ -56,20 +64,22 @@ struct BallAndBoxSet {
   /// @param signed_step in the units of the noise; negative to descend
   /// @throws InvalidArgument as project() does, and when `grad` has another shape or the step is
   ///         not finite.
-  template <ExecutionPolicy P>
+  template <HostPolicy P>
   void sign_step(const P& policy, View<T, 2> noise, View<const T, 2> grad,
                  double signed_step) const {
-    validate(noise);
-    require_same_shape("gradient", clean, grad);
-    require_step(signed_step);
+    validate(noise, grad, signed_step);
     const auto step = static_cast<T>(signed_step);
-    if constexpr (DevicePolicy<P>) {
-      sign_step_on(policy, *this, noise, grad, step);
-    } else {
-      run(policy, noise, [step, gradient = grad.flat()](T delta, std::size_t i) {
-        return delta + step * sign<T>(gradient[i]);
-      });
-    }
+    run(policy, noise, [step, gradient = grad.flat()](T delta, std::size_t i) {
+      return delta + step * sign<T>(gradient[i]);
+    });
+  }
+  /// The same by a NoiseBackend, in its memory.
+  template <BackendPolicy B>
+  void sign_step(const B& backend, View<T, 2> noise, View<const T, 2> grad,
+                 double signed_step) const {
+    validate(noise, grad, signed_step);
+    detail::noise_backend<BallAndBoxSet>(backend).sign_step(*this, noise, grad,
+                                                            static_cast<T>(signed_step));
   }
 
  private:
@@ -77,6 +87,11 @@ struct BallAndBoxSet {
     require_same_shape("noise", clean, noise);
     detail::validate(ball, noise.extent(1));
     box.validate();
+  }
+  void validate(View<T, 2> noise, View<const T, 2> grad, double signed_step) const {
+    validate(noise);
+    require_same_shape("gradient", clean, grad);
+    require_step(signed_step);
   }
 
   /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.

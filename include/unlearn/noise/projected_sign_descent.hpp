@@ -14,13 +14,10 @@
 #include "unlearn/core/result.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/noise_backend.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
-
-/// The number type of gradients for noise of type X: X itself, and float for whole levels.
-template <class X>
-using gradient_of_t = std::conditional_t<std::floating_point<X>, X, float>;
 
 /// A set of noises in which the descent can step, and onto which it can project.
 ///
@@ -187,16 +184,17 @@ struct ProjectedSignDescent {
   template <class F, class X, class Set, class P>
   DescentResult descend(F&& objective, View<X, 2> noise, const Set& set, const P& policy) const {
     validate();
+    const auto& backend = backend_of(policy);
     if constexpr (std::floating_point<X>) {
-      require(detail::all_finite_numbers(policy, noise.data(), noise.size()), "start of the descent",
+      require(backend.all_finite(noise.data(), noise.size()), "start of the descent",
               "finite numbers", "NaN or infinity");
     }
     set.project(policy, noise);
 
     const double signed_step = goal == Goal::minimize ? -step : step;
-    auto gradient = detail::scratch<gradient_of_t<X>>(policy, noise.size());
+    auto gradient = scratch<gradient_of_t<X>>(policy, noise.size());
     const View<gradient_of_t<X>, 2> grad(gradient.data(), noise.extents());
-    auto kept = detail::scratch<X>(policy, noise.size());
+    auto kept = scratch<X>(policy, noise.size());
     DescentResult result{.value = 0, .steps = 0, .evaluations = 0, .stop = StopReason::running};
     bool at_kept = true;
     while (true) {
@@ -206,18 +204,18 @@ struct ProjectedSignDescent {
       const double value = evaluate(objective, View<const X, 2>(noise), grad, value_alone);
       ++result.evaluations;
       const bool finite =
-          is_finite(value) && (value_alone || detail::all_finite_numbers(policy, grad.data(), grad.size()));
+          is_finite(value) && (value_alone || backend.all_finite(grad.data(), grad.size()));
       at_kept = first || (finite && (keep == Keep::last || is_better(value, result.value)));
       if (at_kept) result.value = value;
 
       result.stop = stop_reason(finite, value, last);
       if (result.stop != StopReason::running) break;
 
-      if (at_kept) detail::copy(policy, noise.data(), noise.size(), kept.data());
+      if (at_kept) backend.copy(noise.data(), noise.size(), kept.data());
       set.sign_step(policy, noise, View<const gradient_of_t<X>, 2>(grad), signed_step);
       ++result.steps;
     }
-    if (!at_kept) detail::copy(policy, kept.data(), noise.size(), noise.data());
+    if (!at_kept) backend.copy(kept.data(), noise.size(), noise.data());
     return result;
   }
 

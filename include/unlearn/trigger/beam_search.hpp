@@ -14,8 +14,8 @@
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
-#include "unlearn/core/tensor_view.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
+#include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 
 namespace unlearn {

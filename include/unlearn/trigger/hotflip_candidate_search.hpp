@@ -19,6 +19,7 @@
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/trigger/ranking_backend.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 #include "unlearn/trigger/top_tokens.hpp"
@@ -82,9 +83,9 @@ struct HotFlipCandidateSearch {
   /// Tokens kept behind the first k, to stand in for those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time; with a
-  ///                   device's, gradients and embeddings lie in its memory, and the call waits for
-  ///                   the result
+  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time. Or
+  ///                   a RankingBackend: gradients and embeddings are then in its memory, and the
+  ///                   call waits for the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
   /// @param embeddings [V, E] the model's token embeddings
   /// @param filter     the tokens that may be chosen, over the same V
@@ -105,16 +106,7 @@ struct HotFlipCandidateSearch {
     const std::size_t positions = gradients.extent(1);
     const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
 
-    if constexpr (DevicePolicy<Policy>) {
-      return from_ranking({samples, positions}, accept,
-                          [&](View<Token, 2> tokens, View<float, 2> scores) {
-                            rank_tokens_on(policy, rows, embeddings, filter, tokens, scores);
-                          });
-    } else {
-      TopTokens best = rank(policy, rows, embeddings, filter);
-      return chosen({samples, positions}, accept,
-                    [&](std::size_t r, std::size_t rank) { return best.row(r)[rank]; });
-    }
+    return chosen({samples, positions}, accept, rank(policy, rows, embeddings, filter));
   }
 
   /// The same, where `ranker` ranks the tokens.
@@ -123,24 +115,20 @@ struct HotFlipCandidateSearch {
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
     require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
-    return from_ranking(
-        {gradients.extent(0), gradients.extent(1)}, accept,
-        [&](View<Token, 2> tokens, View<float, 2> scores) {
-          ranker.rank_tokens(
-              View<const float, 2>(gradients.data(), {tokens.extent(0), gradients.extent(2)}),
-              filter, tokens, scores);
-        });
+    const std::size_t rows = gradients.extent(0) * gradients.extent(1);
+    const View<const float, 2> of_rows(gradients.data(), {rows, gradients.extent(2)});
+    return chosen({gradients.extent(0), gradients.extent(1)}, accept,
+                  ranking(rows, [&](View<Token, 2> tokens, View<float, 2> scores) {
+                    ranker.rank_tokens(of_rows, filter, tokens, scores);
+                  }));
   }
 
  private:
   static constexpr std::size_t block_tokens = 1024;
 
-  /// The first k of each row that the hook accepts, of what `rank(tokens, scores)` writes to
-  /// [rows, candidates + spares].
-  template <class Hook, class Rank>
-  [[nodiscard]] TriggerCandidates from_ranking(std::array<std::size_t, 2> extents, Hook& accept,
-                                               const Rank& rank) const {
-    const std::size_t rows = extents[0] * extents[1];
+  /// What `rank(tokens, scores)` writes to [rows, candidates + spares]; not called without rows.
+  template <class Rank>
+  [[nodiscard]] TopTokens ranking(std::size_t rows, const Rank& rank) const {
     const std::size_t depth = candidates + spares;
     std::vector<Token> tokens(rows * depth, no_token);
     std::vector<float> scores(rows * depth, std::numeric_limits<float>::infinity());
@@ -148,16 +136,20 @@ struct HotFlipCandidateSearch {
       rank(View<Token, 2>(tokens.data(), {rows, depth}),
            View<float, 2>(scores.data(), {rows, depth}));
     }
-    return chosen(extents, accept, [&](std::size_t r, std::size_t place) {
-      return ScoredToken{.score = scores[r * depth + place], .token = tokens[r * depth + place]};
-    });
+    TopTokens best(rows, depth);
+    for (std::size_t r = 0; r < rows; ++r) {
+      for (std::size_t place = 0; place < depth; ++place) {
+        best.row(r)[place] = {.score = scores[r * depth + place],
+                              .token = tokens[r * depth + place]};
+      }
+    }
+    return best;
   }
 
   /// The first k of each row that the hook accepts.
-  /// @param ranked ranked(row, rank)
-  template <class Hook, class Ranked>
+  template <class Hook>
   [[nodiscard]] TriggerCandidates chosen(std::array<std::size_t, 2> extents, Hook& accept,
-                                         const Ranked& ranked) const {
+                                         TopTokens ranked) const {
     const auto [samples, positions] = extents;
     TriggerCandidates result(samples, positions, candidates);
     for (std::size_t r = 0; r < samples * positions; ++r) {
@@ -165,7 +157,7 @@ struct HotFlipCandidateSearch {
       const std::size_t position = r % positions;
       std::size_t kept = 0;
       for (std::size_t rank = 0; rank < candidates + spares && kept < candidates; ++rank) {
-        const ScoredToken entry = ranked(r, rank);
+        const ScoredToken entry = ranked.row(r)[rank];
         if (entry.token == no_token) break;
         if (!accept(sample, position, entry.token)) continue;
         result.tokens()[sample][position][kept] = entry.token;
@@ -174,6 +166,17 @@ struct HotFlipCandidateSearch {
       }
     }
     return result;
+  }
+
+  template <BackendPolicy B>
+  [[nodiscard]] TopTokens rank(const B& backend, View<const float, 2> gradients,
+                               View<const float, 2> embeddings, const TokenFilter& filter) const {
+    static_assert(RankingBackend<B>,
+                  "this policy is no unlearn::RankingBackend: see its requirements in "
+                  "unlearn/trigger/ranking_backend.hpp");
+    return ranking(gradients.extent(0), [&](View<Token, 2> tokens, View<float, 2> scores) {
+      backend.rank_tokens(gradients, embeddings, filter, tokens, scores);
+    });
   }
 
   // Templates, so that a program compiles Eigen's product only where it searches.

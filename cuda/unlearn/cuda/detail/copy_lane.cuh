@@ -7,10 +7,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "unlearn/cuda/device.cuh"
+#include "unlearn/cuda/queue.cuh"
 
 /// @file
-/// Copies between the host's memory and a device's that go on beside a policy's stream.
+/// Copies between the host's memory and a device's that go on beside a policy's stream: CopyLanes
+/// of the library, see unlearn/device/streaming_backend.hpp.
 
 namespace unlearn::cuda::detail {
 
@@ -44,7 +45,9 @@ class PinnedArray {
 /// device's.
 class CudaCopyLane {
  public:
-  CudaCopyLane() {
+  /// @param queue whose stream the copies go beside
+  template <class P, class A>
+  explicit CudaCopyLane(const Queue<P, A>& queue) : beside_(stream_of(queue.thrust_policy())) {
     cudaStream_t stream = nullptr;
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream for copies");
     stream_.reset(stream);
@@ -59,15 +62,9 @@ class CudaCopyLane {
     check(cudaEventRecord(done_.get(), stream_.get()), "event of a copy");
   }
   /// The policy's stream goes on when the last copy is done.
-  template <class P, class A>
-  void join(const Device<P, A>& device) {
-    check(cudaStreamWaitEvent(stream_of(device.thrust), done_.get(), 0), "wait for a copy");
-  }
+  void join() { check(cudaStreamWaitEvent(beside_, done_.get(), 0), "wait for a copy"); }
   /// The device's buffer is free once the policy's stream has come to here.
-  template <class P, class A>
-  void release(const Device<P, A>& device) {
-    check(cudaEventRecord(released_.get(), stream_of(device.thrust)), "event of the device");
-  }
+  void release() { check(cudaEventRecord(released_.get(), beside_), "event of the device"); }
   /// Returns when the last copy is done, so the host's array is free.
   void settle() { check(cudaEventSynchronize(done_.get()), "copy"); }
 
@@ -88,6 +85,7 @@ class CudaCopyLane {
   };
   using Event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, DestroyEvent>;
 
+  cudaStream_t beside_;
   Event done_;
   Event released_;
   std::unique_ptr<std::remove_pointer_t<cudaStream_t>, DestroyStream> stream_;  // ends first
@@ -95,9 +93,11 @@ class CudaCopyLane {
 
 #else
 
+/// Memory of the host: any will do where nothing goes on beside it.
 template <class T>
 class PinnedArray {
  public:
+  /// Makes room for `count` numbers, if there is less.
   void reserve(std::size_t count) {
     if (count > memory_.size()) memory_.resize(count);
   }
@@ -110,24 +110,25 @@ class PinnedArray {
 #endif
 
 /// On the host, where a copy is done at once.
-template <class DeviceT>
+template <class QueueT>
 class HostCopyLane {
  public:
+  explicit HostCopyLane(const QueueT& /*queue*/) {}
   static void begin(const void* from, std::size_t bytes, void* to) {
-    const HostAccess<DeviceT> access;
+    const HostAccess<QueueT> access;
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
-  static void join(const DeviceT& /*device*/) {}
-  static void release(const DeviceT& /*device*/) {}
+  static void join() {}
+  static void release() {}
   static void settle() {}
 };
 
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
-template <class DeviceT>
-using CopyLane = std::conditional_t<DeviceT::on_cuda, CudaCopyLane, HostCopyLane<DeviceT>>;
+template <class QueueT>
+using CopyLaneOf = std::conditional_t<QueueT::on_cuda, CudaCopyLane, HostCopyLane<QueueT>>;
 #else
-template <class DeviceT>
-using CopyLane = HostCopyLane<DeviceT>;
+template <class QueueT>
+using CopyLaneOf = HostCopyLane<QueueT>;
 #endif
 
 }  // namespace unlearn::cuda::detail

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "unlearn/cuda/detail/host_device.cuh"
-#include "unlearn/cuda/device.cuh"
+#include "unlearn/cuda/queue.cuh"
 
 /// @file
 /// The two shapes that all work has: one call for each index, and one team for each group.
@@ -19,11 +19,11 @@ namespace unlearn::cuda::detail {
 /// Calls work(i) for each i below `count`, in any order.
 /// @param work trivially copyable; callable on the device where the policy runs there
 template <class P, class A, class Work>
-void for_each_index(const Device<P, A>& device, std::size_t count, const Work& work) {
+void for_each_index(const Queue<P, A>& queue, std::size_t count, const Work& work) {
   static_assert(std::is_trivially_copyable_v<Work>);
   if (count == 0) return;
-  const HostAccess<Device<P, A>> access;
-  thrust::for_each_n(device.thrust, thrust::counting_iterator<std::size_t>(0), count, work);
+  const HostAccess<Queue<P, A>> access;
+  thrust::for_each_n(queue.thrust_policy(), thrust::counting_iterator<std::size_t>(0), count, work);
 }
 
 /// A team of one, on the host.
@@ -99,21 +99,21 @@ __global__ void __launch_bounds__(Threads) run_teams(std::size_t groups, Work wo
 /// Calls work(team, g) for each group g below `groups`: one team of threads each on CUDA, one
 /// thread each on the host. Every member makes the same calls of the team.
 template <unsigned Threads = 128, class P, class A, class Work>
-void for_each_group(const Device<P, A>& device, std::size_t groups, const Work& work) {
+void for_each_group(const Queue<P, A>& queue, std::size_t groups, const Work& work) {
   static_assert(std::is_trivially_copyable_v<Work>);
   if (groups == 0) return;
-  if constexpr (Device<P, A>::on_cuda) {
+  if constexpr (Queue<P, A>::on_cuda) {
 #ifdef __CUDACC__
     constexpr std::size_t most_blocks = 0x7FFFFFFF;
     const auto blocks = static_cast<unsigned>(std::min(groups, most_blocks));
-    run_teams<Threads><<<blocks, Threads, 0, stream_of(device.thrust)>>>(groups, work);
+    run_teams<Threads><<<blocks, Threads, 0, stream_of(queue.thrust_policy())>>>(groups, work);
     check(cudaGetLastError(), "launch of a kernel");
-    finish(device.thrust);
+    finish(queue.thrust_policy());
 #else
-    static_assert(!Device<P, A>::on_cuda, "a policy of CUDA needs nvcc");
+    static_assert(!Queue<P, A>::on_cuda, "a policy of CUDA needs nvcc");
 #endif
   } else {
-    for_each_index(device, groups, AsLoneTeam<Work>{work});
+    for_each_index(queue, groups, AsLoneTeam<Work>{work});
   }
 }
 

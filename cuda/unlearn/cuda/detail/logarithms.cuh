@@ -6,7 +6,7 @@
 #include "unlearn/cuda/detail/host_device.cuh"
 
 /// @file
-/// Sums of exponentials by their logarithms, as in unlearn/detail/log_sum_exp.hpp, a number at a
+/// Sums of exponentials by their logarithms, as in unlearn/contrast/log_sum_exp.hpp, a number at a
 /// time.
 
 namespace unlearn::cuda::detail {

@@ -7,7 +7,7 @@
 
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/cuda/device.cuh"
+#include "unlearn/cuda/queue.cuh"
 
 namespace unlearn::cuda::detail {
 
@@ -29,30 +29,31 @@ inline cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t a_op, cublas
 
 /// out ← factor · op(a) · op(b), row-major: by cuBLAS on CUDA, by Eigen on the host.
 template <Op op_a, Op op_b, class P, class A, std::floating_point T>
-void multiply([[maybe_unused]] const Device<P, A>& device, T factor, View<const T, 2> a,
+void multiply([[maybe_unused]] const Queue<P, A>& queue, T factor, View<const T, 2> a,
               View<const std::type_identity_t<T>, 2> b, View<std::type_identity_t<T>, 2> out) {
   if (out.size() == 0) return;
-  if constexpr (Device<P, A>::on_cuda) {
+  if constexpr (Queue<P, A>::on_cuda) {
 #if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
     // What cuBLAS, column-major, takes for outᵀ = op(b)ᵀ · op(a)ᵀ.
     const auto length = [](std::size_t n) { return static_cast<int>(n); };
     const std::size_t depth = op_a == Op::plain ? a.extent(1) : a.extent(0);
     if (depth == 0) {  // which cuBLAS refuses
-      check(cudaMemsetAsync(out.data(), 0, out.size() * sizeof(T), stream_of(device.thrust)),
-            "product of nothing");
+      check(
+          cudaMemsetAsync(out.data(), 0, out.size() * sizeof(T), stream_of(queue.thrust_policy())),
+          "product of nothing");
       return;
     }
     const T none = 0;
-    check(gemm(device.context->blas().on(stream_of(device.thrust)),
+    check(gemm(queue.context().blas().on(stream_of(queue.thrust_policy())),
                op_b == Op::plain ? CUBLAS_OP_N : CUBLAS_OP_T,
                op_a == Op::plain ? CUBLAS_OP_N : CUBLAS_OP_T, length(out.extent(1)),
                length(out.extent(0)), length(depth), &factor, b.data(), length(b.extent(1)),
                a.data(), length(a.extent(1)), &none, out.data(), length(out.extent(1))),
           "product by cuBLAS");
-    finish(device.thrust);
+    finish(queue.thrust_policy());
 #endif
   } else {
-    const HostAccess<Device<P, A>> access;
+    const HostAccess<Queue<P, A>> access;
     const auto left = as_eigen(a);
     const auto right = as_eigen(b);
     auto result = as_eigen(out);

@@ -149,20 +149,20 @@ __global__ void __launch_bounds__(threads) merge_block(ScoreBlock block, TopList
 
 /// Takes a block of scores into the lists of all rows.
 template <class P, class A>
-void merge(const Device<P, A>& device, std::size_t rows, const ScoreBlock& block,
+void merge(const Queue<P, A>& queue, std::size_t rows, const ScoreBlock& block,
            const TopLists& top) {
-  if constexpr (Device<P, A>::on_cuda) {
+  if constexpr (Queue<P, A>::on_cuda) {
 #ifdef __CUDACC__
     if (top.depth <= most_depth) {
       merge_block<256>
-          <<<static_cast<unsigned>(rows), 256, 0, stream_of(device.thrust)>>>(block, top);
+          <<<static_cast<unsigned>(rows), 256, 0, stream_of(queue.thrust_policy())>>>(block, top);
       check(cudaGetLastError(), "launch of a kernel");
-      finish(device.thrust);
+      finish(queue.thrust_policy());
       return;
     }
 #endif
   }
-  for_each_index(device, rows, MergeBlock{.block = block, .top = top});
+  for_each_index(queue, rows, MergeBlock{.block = block, .top = top});
 }
 
 }  // namespace unlearn::cuda::detail

@@ -48,9 +48,8 @@ struct NormaliseRow {
 /// @param unit  [rows, columns]
 /// @param norms [rows]
 template <class P, class A, class T>
-void normalise_rows(const Device<P, A>& device, View<const T, 2> rows, double* unit,
-                    double* norms) {
-  for_each_group(device, rows.extent(0),
+void normalise_rows(const Queue<P, A>& queue, View<const T, 2> rows, double* unit, double* norms) {
+  for_each_group(queue, rows.extent(0),
                  NormaliseRow<T>{
                      .rows = rows.data(), .columns = rows.extent(1), .unit = unit, .norms = norms});
 }

@@ -40,7 +40,7 @@ class PlacedGroups {
       : policy_(&policy),
         rows_(map.rows()),
         groups_(map.groups()),
-        numbers_(detail::scratch<Index>(policy, 2 * rows_ + groups_ + 1)) {
+        numbers_(scratch<Index>(policy, 2 * rows_ + groups_ + 1)) {
     std::vector<Index> numbers(map.group_of_rows().begin(), map.group_of_rows().end());
     for (std::size_t g = 0; g < groups_; ++g) {
       numbers.insert(numbers.end(), map.rows_of(g).begin(), map.rows_of(g).end());
@@ -50,7 +50,7 @@ class PlacedGroups {
       numbers.push_back(first);
       if (g < groups_) first += static_cast<Index>(map.rows_of(g).size());
     }
-    detail::copy_in(policy, numbers.data(), numbers.size(), numbers_.data());
+    backend_of(policy).copy_in(numbers.data(), numbers.size(), numbers_.data());
   }
 
   /// The group of each row.
@@ -58,15 +58,16 @@ class PlacedGroups {
 
   /// sums[g] ← the sum of values[i] over the rows i that belong to group g.
   void sum(View<const float, 2> values, View<float, 2> sums) const {
-    detail::sum_rows(*policy_, values, View<const Index, 1>(numbers_.data() + rows_, {rows_}),
-                     View<const Index, 1>(numbers_.data() + 2 * rows_, {groups_ + 1}), sums);
+    backend_of(*policy_).sum_rows(values, View<const Index, 1>(numbers_.data() + rows_, {rows_}),
+                                  View<const Index, 1>(numbers_.data() + 2 * rows_, {groups_ + 1}),
+                                  sums);
   }
 
  private:
   const P* policy_;
   std::size_t rows_;
   std::size_t groups_;
-  decltype(detail::scratch<Index>(std::declval<const P&>(), 0)) numbers_;
+  ScratchOf<Index, P> numbers_;
 };
 
 /// The groups that `rows` belong to, place by place.

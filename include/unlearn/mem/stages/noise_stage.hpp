@@ -28,7 +28,7 @@
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/pixel_grid.hpp"
+#include "unlearn/noise/pixel_grid_set.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
 
 namespace unlearn {
@@ -145,11 +145,11 @@ class NoiseStage {
     const detail::DistinctGroups shared(groups);
     const std::array<std::size_t, 2> extents{shared.groups.size(), elements};
     const detail::PlacedGroups places(policy, shared.local);
-    auto noise = detail::scratch<Delta>(policy, extents[0] * extents[1]);
+    auto noise = scratch<Delta>(policy, extents[0] * extents[1]);
     const View<Delta, 2> delta(noise.data(), extents);
     parts_.noise.load(shared.groups, delta);
 
-    auto by_signal = detail::scratch<float>(policy, batch.size() * elements);
+    auto by_signal = scratch<float>(policy, batch.size() * elements);
     const View<float, 2> signal_gradient(by_signal.data(), {batch.size(), elements});
     const auto objective = [&](View<const Delta, 2> noise_at, auto... gradient) {
       const Batch perturbed = parts_.loader.with_noise(noise_at, places.group_of_row());
@@ -162,8 +162,8 @@ class NoiseStage {
       }
     };
     // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
-    auto anywhere = detail::scratch<Sample>(policy, delta.size());
-    detail::fill(policy, on_grid ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
+    auto anywhere = scratch<Sample>(policy, delta.size());
+    backend_of(policy).fill(on_grid ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
     constexpr float infinity = std::numeric_limits<float>::infinity();
     const DescentResult found =
         descent().optimize(objective, delta,

@@ -15,20 +15,24 @@
 #include <utility>
 #include <vector>
 
+#include "device/towers_on_device.hpp"
 #include "mem/example_run.hpp"
 #include "mem/sharing.hpp"
 #include "mem/two_tower.hpp"
 #include "on_device.hpp"
 #include "temporary_directory.hpp"
-#include "towers_on_device.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
-#include "unlearn/cuda/cuda.cuh"
+#include "unlearn/device/device_noise_store.hpp"
+#include "unlearn/device/device_pair_source.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace {
 
 using unlearn::checkpoint_to;
+using unlearn::DeviceNoiseStore;
+using unlearn::DevicePairSource;
 using unlearn::Flow;
 using unlearn::HostBackedNoiseStore;
 using unlearn::Index;
@@ -38,8 +42,6 @@ using unlearn::PairSource;
 using unlearn::RoundEnd;
 using unlearn::RunState;
 using unlearn::StopReason;
-using unlearn::cuda::DeviceNoiseStore;
-using unlearn::cuda::DevicePairSource;
 using unlearn::testing::AtSafePoints;
 using unlearn::testing::BothSamples;
 using unlearn::testing::RunRng;
@@ -76,17 +78,17 @@ class MinimizerOnDevice : public unlearn::testing::OnDevice {
   }
 
   /// A state like `fresh`, with its noise on the device.
-  template <class Home>
-  auto moved(HostState fresh, Home& home, Place place) {
-    using Noise = DeviceNoiseStore<Home, decltype(device())>;
-    return RunState<Noise>{.noise = Noise(device(), home, room(place)),
+  template <class Store>
+  auto moved(HostState fresh, Store& host, Place place) {
+    using Noise = DeviceNoiseStore<decltype(device()), Store>;
+    return RunState<Noise>{.noise = Noise(device(), host, room(place)),
                            .triggers = std::move(fresh.triggers),
                            .scope = std::move(fresh.scope)};
   }
 
-  /// What a state is at home.
+  /// What a state is on the host.
   template <class State>
-  static std::string at_home(const State& state, const RunRng& rng, const auto& model) {
+  static std::string on_host(const State& state, const RunRng& rng, const auto& model) {
     HostNoise noise(state.noise.groups(), state.noise.elements());
     for (Index group = 0; group < state.noise.groups(); ++group) {
       std::vector<typename HostNoise::value_type> row(state.noise.elements());
@@ -111,8 +113,8 @@ TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
     const std::string expected = this->on_the_host(sharing);
     for (const Place place : {Place::resident, Place::streamed}) {
       auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
-      auto home = fresh.noise;
-      auto state = this->moved(std::move(fresh), home, place);
+      auto host = fresh.noise;
+      auto state = this->moved(std::move(fresh), host, place);
       DevicePairSource pairs(this->device(), this->pairs_, room(place));
       EXPECT_EQ(pairs.resident(), place == Place::resident);
       EXPECT_EQ(state.noise.resident(), place == Place::resident);
@@ -122,7 +124,7 @@ TYPED_TEST(MinimizerOnDevice, ComesToTheHostsBytes) {
       const auto result = small_mem().minimize(this->device(), model, pairs, state, rng);
 
       EXPECT_EQ(result.stop, StopReason::round_limit);
-      EXPECT_EQ(this->at_home(state, rng, model), expected)
+      EXPECT_EQ(this->on_host(state, rng, model), expected)
           << "sharing " << static_cast<int>(sharing) << ", place " << static_cast<int>(place);
       EXPECT_EQ(state.noise.dirty_bytes(), 0U);
     }
@@ -135,12 +137,12 @@ TYPED_TEST(MinimizerOnDevice, GoesOnFromACheckpointToTheSameBytes) {
     const TemporaryDirectory directory;
     const std::string file = directory.path() + "/noise.npy";
     const auto lap = [&](int points) {
-      using Home = MappedNoiseStore<unlearn::noise_of_t<TwoTowerPairs<TypeParam>>>;
+      using Store = MappedNoiseStore<unlearn::noise_of_t<TwoTowerPairs<TypeParam>>>;
       auto fresh = unlearn::fresh_state(this->pairs_, two_words);
-      auto home = std::filesystem::exists(file)
-                      ? Home::open(file)
-                      : Home::create(file, fresh.noise.groups(), fresh.noise.elements());
-      auto state = this->moved(std::move(fresh), home, place);
+      auto host = std::filesystem::exists(file)
+                      ? Store::open(file)
+                      : Store::create(file, fresh.noise.groups(), fresh.noise.elements());
+      auto state = this->moved(std::move(fresh), host, place);
       DevicePairSource pairs(this->device(), this->pairs_, room(place));
       TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
       RunRng rng(11);
@@ -151,7 +153,7 @@ TYPED_TEST(MinimizerOnDevice, GoesOnFromACheckpointToTheSameBytes) {
           AtSafePoints{[&](const auto&) { return --points == 0 ? Flow::stop : Flow::proceed; }};
       const auto result =
           small_mem().minimize(this->device(), model, pairs, state, rng, checkpoint, stopper);
-      return std::pair(result.stop, this->at_home(state, rng, model));
+      return std::pair(result.stop, this->on_host(state, rng, model));
     };
     int laps = 1;
     auto [stop, end] = lap(4);
@@ -166,8 +168,8 @@ TYPED_TEST(MinimizerOnDevice, AllocatesNothingOnceARoundIsOver) {
   for (const Sharing sharing : {Sharing::per_signal, Sharing::per_class}) {
     for (const Place place : {Place::resident, Place::streamed}) {
       auto fresh = unlearn::fresh_state(this->pairs_, two_words, scope_of(this->pairs_, sharing));
-      auto home = fresh.noise;
-      auto state = this->moved(std::move(fresh), home, place);
+      auto host = fresh.noise;
+      auto state = this->moved(std::move(fresh), host, place);
       DevicePairSource pairs(this->device(), this->pairs_, room(place));
       TowersOnDevice model(this->device(), TwoTowers(pairs.elements()));
       RunRng rng(11);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/cuda/device_noise_store.cuh"
+#include "unlearn/device/device_noise_store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,17 +13,18 @@
 #include "on_device.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 #include "unlearn/noise/noise_store.hpp"
 
 namespace {
 
 using testing::ElementsAre;
+using unlearn::DeviceNoiseStore;
 using unlearn::HostBackedNoiseStore;
 using unlearn::Index;
 using unlearn::InvalidArgument;
 using unlearn::MemoryNoiseStore;
 using unlearn::View;
-using unlearn::cuda::DeviceNoiseStore;
 using unlearn::testing::DeviceArray;
 
 using Numbers = std::vector<std::int8_t>;
@@ -31,11 +32,11 @@ using Numbers = std::vector<std::int8_t>;
 /// Three noises of four numbers, all on the device or brought batch by batch.
 class NoiseOnDevice : public unlearn::testing::OnDevice, public testing::WithParamInterface<bool> {
  protected:
-  template <class Home>
-  auto over(Home& home) {
-    return DeviceNoiseStore(device(), home, GetParam() ? 12 : 11);
+  template <class Store>
+  auto over(Store& host) {
+    return DeviceNoiseStore(device(), host, GetParam() ? 12 : 11);
   }
-  auto noise() { return over(home_); }
+  auto noise() { return over(host_); }
 
   template <class Noise>
   Numbers loaded(const Noise& noise, const std::vector<Index>& groups) {
@@ -49,17 +50,17 @@ class NoiseOnDevice : public unlearn::testing::OnDevice, public testing::WithPar
     DeviceArray<std::int8_t> rows(numbers);
     noise.store(groups, rows.read<2>({groups.size(), 4}));
     // The array ends here, and what is enqueued may still read it.
-    unlearn::cuda::detail::wait(device());
+    device().wait();
   }
 
   template <class Noise>
-  static Numbers at_home(const Noise& noise, const std::vector<Index>& groups) {
+  static Numbers on_host(const Noise& noise, const std::vector<Index>& groups) {
     Numbers out(4 * groups.size());
     noise.host().load(groups, View<std::int8_t, 2>(out, {groups.size(), 4}));
     return out;
   }
 
-  MemoryNoiseStore<> home_{3, 4};
+  MemoryNoiseStore<> host_{3, 4};
 };
 INSTANTIATE_TEST_SUITE_P(Places, NoiseOnDevice, testing::Bool(),
                          [](const auto& place) { return place.param ? "Resident" : "Streamed"; });
@@ -73,9 +74,9 @@ TEST_P(NoiseOnDevice, IsADeviceNoiseStore) {
   EXPECT_EQ(noise.elements(), 4U);
 }
 
-TEST_P(NoiseOnDevice, BeginsWithItsHome) {
+TEST_P(NoiseOnDevice, BeginsWithTheHostsNoise) {
   const Numbers numbers{1, 2, 3, 4};
-  home_.store(std::vector<Index>{1}, View<const std::int8_t, 2>(numbers, {1, 4}));
+  host_.store(std::vector<Index>{1}, View<const std::int8_t, 2>(numbers, {1, 4}));
   auto noise = this->noise();
   EXPECT_THAT(loaded(noise, {1, 0}), ElementsAre(1, 2, 3, 4, 0, 0, 0, 0));
 }
@@ -110,7 +111,7 @@ TEST_P(NoiseOnDevice, PrefetchChangesNoAnswer) {
   EXPECT_THAT(loaded(noise, {1, 2}), ElementsAre(0, 0, 0, 0, 5, 6, 7, 8)) << "stored meanwhile";
 }
 
-TEST_P(NoiseOnDevice, BringsHomeWhatIsAway) {
+TEST_P(NoiseOnDevice, WritesBackWhatIsDirty) {
   auto noise = this->noise();
   EXPECT_EQ(noise.dirty_bytes(), 0U);
   store(noise, {2, 0}, {1, 2, 3, 4, 5, 6, 7, 8});
@@ -118,11 +119,11 @@ TEST_P(NoiseOnDevice, BringsHomeWhatIsAway) {
   EXPECT_GT(noise.dirty_bytes(), 0U);
   noise.write_back();
   EXPECT_EQ(noise.dirty_bytes(), 0U);
-  EXPECT_THAT(at_home(noise, {0, 1, 2}), ElementsAre(5, 6, 7, 8, 0, 0, 0, 0, 9, 9, 9, 9));
+  EXPECT_THAT(on_host(noise, {0, 1, 2}), ElementsAre(5, 6, 7, 8, 0, 0, 0, 0, 9, 9, 9, 9));
   EXPECT_THAT(loaded(noise, {2}), ElementsAre(9, 9, 9, 9));
 }
 
-TEST_P(NoiseOnDevice, ReloadsItsHome) {
+TEST_P(NoiseOnDevice, ReloadsTheHostsNoise) {
   auto noise = this->noise();
   store(noise, {1}, {1, 2, 3, 4});
   const Numbers numbers{7, 7, 7, 7};
@@ -133,7 +134,7 @@ TEST_P(NoiseOnDevice, ReloadsItsHome) {
   noise.reload();
   EXPECT_EQ(noise.dirty_bytes(), 0U);
   EXPECT_EQ(loaded(noise, {0}), numbers);
-  EXPECT_EQ(loaded(noise, {2}), Numbers(4, 0)) << "was not at home";
+  EXPECT_EQ(loaded(noise, {2}), Numbers(4, 0)) << "was not written back";
 }
 
 TEST_P(NoiseOnDevice, RefusesGroupsAndShapesThatAreNotItsOwn) {
@@ -162,15 +163,15 @@ class Unlucky : public MemoryNoiseStore<> {
   int failures = 0;
 };
 
-TEST_P(NoiseOnDevice, LosesNothingWhenTheHomeFails) {
-  Unlucky home(3, 4);
-  auto noise = over(home);
+TEST_P(NoiseOnDevice, LosesNothingWhenTheHostsStoreFails) {
+  Unlucky host(3, 4);
+  auto noise = over(host);
   store(noise, {1}, {1, 2, 3, 4});
-  home.failures = 1;
+  host.failures = 1;
   EXPECT_THROW(noise.write_back(), std::runtime_error);
   EXPECT_GT(noise.dirty_bytes(), 0U);
   noise.write_back();
-  EXPECT_THAT(at_home(noise, {1}), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(on_host(noise, {1}), ElementsAre(1, 2, 3, 4));
 }
 
 }  // namespace

@@ -8,14 +8,13 @@
 #include <optional>
 #include <vector>
 
-#include "unlearn/cuda/detail/copy_lane.cuh"
-
 namespace unlearn::testing {
 
-/// A copy lane of the host's that copies when the policy's stream needs the copy, and fails a test
-/// that uses a lane's memory too early: the host's array before settle(), the device's before
-/// release().
-template <class DeviceT>
+/// A copy lane for backends in the host's memory that copies when the backend needs the copy, and
+/// fails a test that uses a lane's memory too early: the host's array before settle(), the device's
+/// before release().
+/// @tparam Access while one lives, the host may touch the backend's memory
+template <class Access>
 class LateCopyLane {
  public:
   void begin(const void* from, std::size_t bytes, void* to) {
@@ -25,15 +24,15 @@ class LateCopyLane {
     pending_ = Copy{.from = from, .bytes = bytes, .to = to};
   }
   /// On a GPU the host does not wait here: what is copied may be read until settle().
-  void join(const DeviceT& /*device*/) {
+  void join() {
     copy();
     is_released_ = false;
   }
-  void release(const DeviceT& /*device*/) { is_released_ = true; }
+  void release() { is_released_ = true; }
   void settle() {
     copy();
     if (!is_settled_) {
-      const cuda::detail::HostAccess<DeviceT> access;
+      const Access access;
       EXPECT_TRUE(copied_.empty() || std::memcmp(source_, copied_.data(), copied_.size()) == 0)
           << "what was copied has changed on its way";
     }
@@ -49,7 +48,7 @@ class LateCopyLane {
 
   void copy() {
     if (!pending_) return;
-    const cuda::detail::HostAccess<DeviceT> access;
+    const Access access;
     const auto* const bytes = static_cast<const unsigned char*>(pending_->from);
     copied_.assign(bytes, bytes + pending_->bytes);
     source_ = bytes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unlearn/cuda/device_pair_source.cuh"
+#include "unlearn/device/device_pair_source.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,11 +18,11 @@
 
 namespace {
 
+using unlearn::DevicePairSource;
 using unlearn::Index;
 using unlearn::InvalidArgument;
 using unlearn::PairSource;
 using unlearn::View;
-using unlearn::cuda::DevicePairSource;
 using unlearn::testing::DeviceArray;
 
 /// Five signals of six numbers; counts how often it is read, and fails when it is told to.
