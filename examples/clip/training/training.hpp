@@ -11,9 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "clip/encoder/clip_encoder.hpp"
-#include "unlearn/contrast/info_nce.hpp"
 #include "clip/training/optimizer.hpp"
+#include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/mem/configurations.hpp"

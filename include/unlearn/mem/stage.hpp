@@ -21,16 +21,14 @@ struct StageBatch {
 ///
 /// Requirements, for a stage `s`, a round number `r`, a StageBatch `at` and the run's generator
 /// `rng`:
-///  1. `S::name` is a word that no other stage of the run has. It is a string of static storage,
-///  and
-///     names the stage in events, traces and checkpoints.
+///  1. `S::name` is a word that no other stage of the run has, in static storage. It names the
+///     stage in events, traces and checkpoints.
 ///  2. `s.batches(r)` is how many batches the stage has in round r; with 0 the round leaves it out.
 ///     It depends on r alone.
 ///  3. `s.run(at, rng)` does batch `at.batch` and returns its loss. It returns nothing when the
-///  loss
-///     or a gradient is not finite; noise, triggers and progress are then as before the call.
+///     loss or a gradient is not finite; noise, triggers and progress are then as before the call.
 ///  4. When `run` throws, noise and triggers are as before the call.
-///  5. What a stage needs to go on from a checkpoint between two batches is in the part of the
+///  5. What a stage needs to continue from a checkpoint between two batches is in the part of the
 ///     progress that it is given, or follows from the round and the batch.
 ///  6. Optional: `s.finish()` is called once after the run's last batch.
 template <class S, class Rng>
