@@ -12,7 +12,7 @@ enum class Flow { proceed, stop };
 
 namespace detail {
 
-/// Whether an observer that takes the event answers it as an observer may.
+/// Whether `O` returns void or Flow for the event, or does not take it at all.
 template <class O, class Event>
 consteval bool answers() {
   if constexpr (std::invocable<O&, const Event&>) {
@@ -25,12 +25,13 @@ consteval bool answers() {
 
 }  // namespace detail
 
-/// A callable that takes at least one of `Events`; a hook is a call operator that takes an event.
+/// A callable that takes at least one of `Events`. Each call operator that takes an event is a
+/// hook.
 ///
 /// Requirements: (1) `observer(event)` is well formed for at least one of the events, given as a
-/// const reference; (2) it returns void or Flow. Because hooks are chosen by the event's type and
-/// not by a name, a misspelt hook cannot be overlooked: an observer that takes none of the events
-/// does not satisfy the concept.
+/// const reference; (2) it returns void or Flow. The type of the event selects the hook, not a
+/// name. An observer that takes none of the events does not satisfy the concept, so a mistake in a
+/// hook does not go unnoticed.
 template <class O, class... Events>
 concept Observer =
     (std::invocable<O&, const Events&> || ...) && (detail::answers<O, Events>() && ...);
