@@ -24,22 +24,23 @@
 
 namespace unlearn {
 
-/// For each sample and trigger position, the tokens that promise to lower the loss most.
+/// The result of a HotFlip search: for each sample and trigger position, the k tokens with the
+/// lowest scores e_vᵀ ∂L/∂e_j.
 class TriggerCandidates {
  public:
-  /// No candidates yet, in room for `candidates` of them at each position.
+  /// Makes room for k = `candidates` tokens at each position. There is none yet.
   TriggerCandidates(std::size_t samples, std::size_t positions, std::size_t candidates)
       : extents_{samples, positions, candidates},
         tokens_(samples * positions * candidates, no_token),
         scores_(tokens_.size(), std::numeric_limits<float>::infinity()) {}
 
-  /// [samples, positions, k] ids, best first, padded with `no_token`.
+  /// [samples, positions, k] token ids, best first, padded with `no_token`.
   [[nodiscard]] View<const Token, 3> tokens() const { return {tokens_.data(), extents_}; }
-  /// The same, to be written.
+  /// The same ids, for writing.
   [[nodiscard]] View<Token, 3> tokens() { return {tokens_.data(), extents_}; }
-  /// [samples, positions, k] values of e_vᵀ ∂L/∂e_j, ascending, padded with +∞.
+  /// [samples, positions, k] scores e_vᵀ ∂L/∂e_j, ascending, padded with +∞.
   [[nodiscard]] View<const float, 3> scores() const { return {scores_.data(), extents_}; }
-  /// The same, to be written.
+  /// The same scores, for writing.
   [[nodiscard]] View<float, 3> scores() { return {scores_.data(), extents_}; }
 
  private:
@@ -48,14 +49,17 @@ class TriggerCandidates {
   std::vector<float> scores_;
 };
 
-/// The hook that rejects nothing.
+/// The hook that accepts every token.
 struct AcceptAnyToken {
-  /// True.
+  /// Always true.
   constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
 };
 
-/// Can reject a single (sample, position, token) that the filter lets pass: for instance because
-/// the token would not survive decoding and encoding in front of this sample's caption.
+/// Rejects single tokens that the filter allows.
+///
+/// Requirements: `accept(sample, position, token)` is false if the token must not be a candidate
+/// there. For instance, the token may change when the trigger is decoded and encoded again in front
+/// of this sample's caption.
 template <class H>
 concept CandidateHook =
     std::invocable<H&, std::size_t, std::size_t, Token> &&
@@ -63,15 +67,16 @@ concept CandidateHook =
 
 namespace detail {
 
+/// A token and its score e_vᵀ ∂L/∂e_j.
 struct ScoredToken {
   float score = std::numeric_limits<float>::infinity();
   Token token = no_token;
 };
 
-/// The `depth` best tokens of each row, lowest score first, kept in order while scores stream by.
+/// The `depth` tokens with the lowest scores of each row, in order.
 ///
-/// A row must meet its tokens in ascending order: a later one then loses every tie, and among equal
-/// scores the lower id comes first.
+/// Offer the tokens of a row by ascending id. A later token does not displace one with the same
+/// score, so the lower id comes first.
 class TopTokens {
  public:
   TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
@@ -80,13 +85,13 @@ class TopTokens {
     return std::span(entries_).subspan(r * depth_, depth_);
   }
 
-  /// Offers the scores of tokens first, first + 1, ... to row `r`.
+  /// Offers tokens first, first + 1, ... with these scores to row `r`.
   void offer(std::size_t r, Token first, std::span<const float> scores, const TokenFilter& filter) {
     constexpr std::size_t stride = 64;
     const std::span<ScoredToken> best = row(r);
     for (std::size_t begin = 0; begin < scores.size(); begin += stride) {
       const auto chunk = scores.subspan(begin, std::min(stride, scores.size() - begin));
-      // Nearly every chunk holds nothing: a loop without branches finds that out in vectors.
+      // Almost no chunk has a new best score. A loop without branches checks that with vectors.
       const float bar = best.back().score;
       int any = 0;
       for (const float score : chunk) any |= static_cast<int>(score < bar);
@@ -99,7 +104,7 @@ class TopTokens {
     }
   }
 
-  /// Takes over what a later piece of the vocabulary found for row `r`.
+  /// Offers row `r` the best tokens of a later piece of the vocabulary.
   void merge(std::size_t r, std::span<const ScoredToken> others) {
     for (const ScoredToken& other : others) {
       if (other.score < row(r).back().score) insert(row(r), other);
@@ -119,34 +124,36 @@ class TopTokens {
 
 }  // namespace detail
 
-/// HotFlip: the k tokens with the lowest first-order change of the loss, for each trigger position.
+/// HotFlip: for each trigger position j, the k tokens v with the lowest e_vᵀ ∂L/∂e_j.
 ///
 /// Replacing the trigger token with embedding e_j by token v changes the loss, to first order, by
-/// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and drops out of the ranking, so
-/// the score of v is e_vᵀ ∂L/∂e_j. Source: MEM (Liu et al., ACM MM 2024), Eq. 6; Ebrahimi et al.,
-/// HotFlip, ACL 2018.
+/// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and does not affect the ranking,
+/// so the score of v is e_vᵀ ∂L/∂e_j. Source: MEM (Liu et al., ACM MM 2024), Eq. 6; Ebrahimi et
+/// al., HotFlip, ACL 2018.
 ///
-/// The scores are one product, gradients [R, E] by embeddings [V, E] transposed, taken in blocks of
-/// tokens; each block is ranked while it is in cache, and the [R, V] matrix never exists. Beside
-/// the result the search takes `threads` blocks of R × 1,024 floats.
+/// All scores together are the product of the gradients [R, E] and the transposed embeddings [V,
+/// E], with R = samples · positions. It is computed in blocks of tokens, and each block is ranked
+/// while it is in the cache, so the [R, V] matrix never exists. The search needs a block of R ×
+/// 1,024 floats for each thread.
 struct HotFlipCandidateSearch {
-  /// k: candidates for each position.
+  /// k, the candidates for each position; at least 1.
   std::size_t candidates = 16;
-  /// Tokens kept behind the first k, to stand in for those that a hook rejects.
+  /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time; with a
-  ///                   device's, gradients and embeddings lie in its memory, and the call waits for
-  ///                   the result
+  /// Ranks the tokens by the library's own product.
+  /// @param policy     Parallel; or Sequential for the reference, which computes one dot product at
+  ///                   a time. With a device's policy, gradients and embeddings are in the memory
+  ///                   of the device, and the call waits for the result.
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
-  /// @param embeddings [V, E] the model's token embeddings
-  /// @param filter     the tokens that may be chosen, over the same V
-  /// @param accept     asked in order of rank for tokens that passed the filter, until k are
-  ///                   accepted or the spares are used up
-  /// @returns [samples, positions, k]; ties go to the lower id; a token whose score is NaN or +∞
-  ///          is never chosen. For any number of threads the result is the same to the last bit;
-  ///          the reference may differ by the rounding of its sums.
-  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0.
+  /// @param embeddings [V, E], the token embeddings of the model
+  /// @param filter     the tokens that may be candidates; over the same V
+  /// @param accept     a CandidateHook; called in order of rank for allowed tokens, until it has
+  ///                   accepted k of them or the spares are used up
+  /// @returns [samples, positions, k]. Among equal scores the lower id comes first. A token whose
+  ///          score is NaN or +∞ is never chosen. The result is the same to the last bit for any
+  ///          number of threads. The reference can differ by the rounding of its sums.
+  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0
   template <ExecutionPolicy Policy, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(const Policy& policy, View<const float, 3> gradients,
                                              View<const float, 2> embeddings,
@@ -170,8 +177,14 @@ struct HotFlipCandidateSearch {
     }
   }
 
-  /// The same, where `ranker` ranks the tokens.
-  /// @throws InvalidArgument when k is 0, and what the ranker throws.
+  /// Lets `ranker`, for instance the model, rank the tokens by its own embeddings.
+  /// @param ranker    a TokenRanker
+  /// @param gradients [samples, positions, E] ∂L/∂e_j
+  /// @param filter    the tokens that may be candidates
+  /// @param accept    a CandidateHook; called in order of rank for allowed tokens, until it has
+  ///                  accepted k of them or the spares are used up
+  /// @returns [samples, positions, k], as the overload above
+  /// @throws InvalidArgument when k is 0. What the ranker throws passes through.
   template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
@@ -188,8 +201,8 @@ struct HotFlipCandidateSearch {
  private:
   static constexpr std::size_t block_tokens = 1024;
 
-  /// The first k of each row that the hook accepts, of what `rank(tokens, scores)` writes to
-  /// [rows, candidates + spares].
+  /// The first k tokens of each row that the hook accepts.
+  /// @param rank rank(tokens, scores) writes the ranked tokens to [rows, candidates + spares]
   template <class Hook, class Rank>
   [[nodiscard]] TriggerCandidates from_ranking(std::array<std::size_t, 2> extents, Hook& accept,
                                                const Rank& rank) const {
@@ -207,8 +220,8 @@ struct HotFlipCandidateSearch {
     });
   }
 
-  /// The first k of each row that the hook accepts.
-  /// @param ranked ranked(row, rank)
+  /// The first k tokens of each row that the hook accepts.
+  /// @param ranked ranked(row, rank) is the ScoredToken of that rank
   template <class Hook, class Ranked>
   [[nodiscard]] TriggerCandidates chosen(std::array<std::size_t, 2> extents, Hook& accept,
                                          const Ranked& ranked) const {
@@ -230,7 +243,7 @@ struct HotFlipCandidateSearch {
     return result;
   }
 
-  // Templates, so that a program compiles Eigen's product only where it searches.
+  // These are templates so that a program compiles Eigen's product only where it searches.
   template <class T>
   [[nodiscard]] detail::TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
                                        View<const T, 2> embeddings,
