@@ -95,7 +95,7 @@ class Runner {
     std::apply([&](auto&... stages) { (call(stages), ...); }, stages_);
   }
 
-  /// What `call` returns for the stage under way.
+  /// What `call` returns for the current stage.
   template <class Call>
   [[nodiscard]] auto at_stage(const Call& call) const {
     using First = std::tuple_element_t<0, std::tuple<Stages&...>>;
@@ -202,7 +202,7 @@ class Runner {
   Subject subject_;
   std::tuple<Stages&...> stages_;
   RunProgress& progress_;
-  std::size_t stage_ = 0;  ///< which of the stages is under way
+  std::size_t stage_ = 0;  ///< index of the current stage
 };
 
 }  // namespace detail
