@@ -36,10 +36,12 @@
 
 namespace unlearn {
 
-/// A random generator that can be written to a file and read back.
+/// A random generator that can be kept in a file.
 ///
-/// Requirements: (1) it can be copied; (2) either it is Checkpointable, or `out << g` writes its
-/// state and `in >> g` reads it back, as with the engines of the standard library.
+/// Requirements, for a generator `g`:
+///  1. It can be copied.
+///  2. It is Checkpointable, or `out << g` and `in >> g` do what `save` and `load` would, as with
+///     the standard's engines.
 template <class G>
 concept SavableGenerator =
     std::copyable<G> &&

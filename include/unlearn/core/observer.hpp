@@ -28,10 +28,12 @@ consteval bool answers() {
 /// A callable that takes at least one of `Events`. Each call operator that takes an event is a
 /// hook.
 ///
-/// Requirements: (1) `observer(event)` is well formed for at least one of the events, given as a
-/// const reference; (2) it returns void or Flow. The type of the event selects the hook, not a
-/// name. An observer that takes none of the events does not satisfy the concept, so a mistake in a
-/// hook does not go unnoticed.
+/// Requirements, for an observer `o`:
+///  1. `o(event)` is well formed for at least one of the events, given as a const reference.
+///  2. It returns void, Flow::proceed or Flow::stop.
+///
+/// Hooks are chosen by the event's type, not by a name. So a misspelt hook cannot be overlooked: an
+/// observer that takes none of the events does not compile.
 template <class O, class... Events>
 concept Observer =
     (std::invocable<O&, const Events&> || ...) && (detail::answers<O, Events>() && ...);

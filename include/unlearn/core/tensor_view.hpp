@@ -17,12 +17,14 @@ namespace unlearn {
 template <class T, std::size_t Rank>
 class View;
 
-/// How another library's container converts to a View. Specialise it for your own type, and you can
-/// pass that type wherever a function takes a view.
+/// How a foreign container is seen as a View. Specialise it for a type of yours that should pass
+/// wherever a view is asked for. `core/matrix.hpp` does so for Eigen, `interop/xtensor.hpp` for
+/// xtensor.
 ///
-/// A specialisation for `C` has a static member function `view(c)`. It returns a `View<T, Rank>` of
-/// the elements of `c` without copying them. The library has specialisations for Eigen
-/// (core/matrix.hpp) and xtensor (interop/xtensor.hpp).
+/// Requirements, for a container `c` of type `C`:
+///  1. `ViewTraits<C>::view(c)` returns a `View<T, Rank>` over the elements of `c`, without a copy.
+///  2. For a const container it returns a `View<const T, Rank>`.
+///  3. Elements stay where they are while a view of them is in use.
 template <class C>
 struct ViewTraits;
 

@@ -29,18 +29,15 @@ enum class Acceptance {
   whole_batch,
 };
 
-/// Scores hypotheses. Each is another trigger for one group; all other triggers stay the same.
+/// Scores hypotheses of the form "group g has this trigger", with everything else unchanged.
 ///
-/// Requirements, for a scorer `s`, made for the current triggers of a batch:
+/// Requirements, for a scorer `s` that starts from the triggers it was made for:
 ///  1. `s.loss()` is the loss with the current triggers.
-///  2. `s.propose(groups, triggers)` replaces the hypotheses by M new ones, for any M: hypothesis m
-///     is that groups[m] gets triggers[m]. The shapes are [M] and [M, n].
-///  3. `s.score(losses)` writes to losses[m] the loss with hypothesis m alone.
-///  4. `s.joint_loss(chosen)` is the loss with all the chosen hypotheses, which belong to different
-///     groups.
-///  5. `s.commit(chosen)` makes the triggers of these hypotheses the current ones. Then `s.loss()`
-///  is
-///     what `s.joint_loss(chosen)` was.
+///  2. `s.propose(groups, triggers)` announces hypothesis m = "groups[m] has triggers[m]", for any
+///     number of hypotheses, [M] and [M, n]. They replace those proposed before.
+///  3. `s.score(losses)` writes, for each hypothesis alone, the loss if it were true.
+///  4. `s.joint_loss(chosen)` is the loss if these hypotheses, of different groups, were all true.
+///  5. `s.commit(chosen)` makes them true. `s.loss()` then equals what `joint_loss` returned.
 template <class S>
 concept TriggerScorer = requires(S& s, std::span<const Index> indices,
                                  View<const Token, 2> triggers, std::span<double> losses) {
@@ -57,11 +54,13 @@ struct AnyTrigger {
   constexpr bool operator()(Index, std::span<const Token>) const { return true; }
 };
 
-/// Says whether a group may get a trigger.
+/// Says whether a group may have a whole trigger: for instance whether its text, encoded again in
+/// front of the caption, gives the same ids.
 ///
-/// Requirements: `constraint(group, trigger)` is true if it may, for a trigger of n tokens. For
-/// instance, it checks that the tokenizer gives the same ids again for the trigger's text in front
-/// of the caption.
+/// Requirements, for a constraint `c`:
+///  1. `c(index, trigger)` is const and returns a bool. The index is the group in a BeamSearch, and
+///     the row in a run: a trigger that several captions share is asked about for each of their
+///     rows, in the whole data set, until one says no.
 template <class L>
 concept TriggerConstraint =
     std::invocable<const L&, Index, std::span<const Token>> &&

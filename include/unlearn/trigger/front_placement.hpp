@@ -57,12 +57,13 @@ struct FrontPlacement {
 
 static_assert(std::is_trivially_copyable_v<FrontPlacement>);
 
-/// Says where a trigger is put in its caption.
+/// Where a trigger is placed in its caption.
 ///
-/// Requirements: (1) `p.length(caption_length, trigger_length)` is the length of the sequence made
-/// of both; (2) `p.place(caption, trigger, out, positions)` writes that sequence to `out`, and to
-/// `positions` the indices of the trigger's tokens in it, in order; (3) both depend on their
-/// arguments alone.
+/// Requirements, for a placement `p`:
+///  1. `p.length(caption_length, trigger_length)` is the length of the joint sequence.
+///  2. `p.place(caption, trigger, out, positions)` writes the joint sequence to `out`, and to
+///     `positions` the indices in it of the trigger's tokens, in order.
+///  3. Both depend on their arguments alone.
 template <class P>
 concept TriggerPlacement =
     requires(const P& placement, std::span<const Token> tokens, std::span<Token> out,

@@ -55,11 +55,12 @@ struct AcceptAnyToken {
   constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
 };
 
-/// Rejects single tokens that the filter allows.
+/// Can reject a single token that the filter allows: for instance because it would not survive
+/// decoding and encoding in front of this sample's caption.
 ///
-/// Requirements: `accept(sample, position, token)` is false if the token must not be a candidate
-/// there. For instance, the token may change when the trigger is decoded and encoded again in front
-/// of this sample's caption.
+/// Requirements, for a hook `accept`:
+///  1. `accept(sample, position, token)` returns a bool. It is asked in the order of rank, until
+///     enough tokens are accepted or the spares are used up.
 template <class H>
 concept CandidateHook =
     std::invocable<H&, std::size_t, std::size_t, Token> &&
@@ -67,16 +68,15 @@ concept CandidateHook =
 
 namespace detail {
 
-/// A token and its score e_vᵀ ∂L/∂e_j.
 struct ScoredToken {
   float score = std::numeric_limits<float>::infinity();
   Token token = no_token;
 };
 
-/// The `depth` tokens with the lowest scores of each row, in order.
+/// The `depth` best tokens of each row, lowest score first, kept in order while scores stream by.
 ///
-/// Offer the tokens of a row by ascending id. A later token does not displace one with the same
-/// score, so the lower id comes first.
+/// A row must meet its tokens in ascending order: a later one then loses every tie, and among equal
+/// scores the lower id comes first.
 class TopTokens {
  public:
   TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
@@ -85,13 +85,13 @@ class TopTokens {
     return std::span(entries_).subspan(r * depth_, depth_);
   }
 
-  /// Offers tokens first, first + 1, ... with these scores to row `r`.
+  /// Offers the scores of tokens first, first + 1, ... to row `r`.
   void offer(std::size_t r, Token first, std::span<const float> scores, const TokenFilter& filter) {
     constexpr std::size_t stride = 64;
     const std::span<ScoredToken> best = row(r);
     for (std::size_t begin = 0; begin < scores.size(); begin += stride) {
       const auto chunk = scores.subspan(begin, std::min(stride, scores.size() - begin));
-      // Almost no chunk has a new best score. A loop without branches checks that with vectors.
+      // Nearly every chunk holds nothing: a loop without branches finds that out in vectors.
       const float bar = best.back().score;
       int any = 0;
       for (const float score : chunk) any |= static_cast<int>(score < bar);
@@ -104,7 +104,7 @@ class TopTokens {
     }
   }
 
-  /// Offers row `r` the best tokens of a later piece of the vocabulary.
+  /// Takes over what a later piece of the vocabulary found for row `r`.
   void merge(std::size_t r, std::span<const ScoredToken> others) {
     for (const ScoredToken& other : others) {
       if (other.score < row(r).back().score) insert(row(r), other);
