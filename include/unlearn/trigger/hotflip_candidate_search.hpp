@@ -124,7 +124,7 @@ class TopTokens {
 
 }  // namespace detail
 
-/// HotFlip: for each trigger position j, the k tokens v with the lowest e_vᵀ ∂L/∂e_j.
+/// HotFlip: the k tokens with the lowest first-order change of the loss, for each trigger position.
 ///
 /// Replacing the trigger token with embedding e_j by token v changes the loss, to first order, by
 /// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and does not affect the ranking,
