@@ -141,6 +141,54 @@ TEST(NpyShape, IsATupleAsNumPyWritesIt) {
   }
 }
 
+TEST(NpyVersion, IsReadFromTheFirstEightBytes) {
+  EXPECT_EQ(parse_npy_version(std::string("\x93NUMPY\x03\x00{", 9), "a.npy"),
+            (NpyVersion{.major = 3, .minor = 0}));
+  EXPECT_EQ(parse_npy_version(std::string("\x93NUMPY\xff\x01", 8), "a.npy"),
+            (NpyVersion{.major = 255, .minor = 1}));
+  for (const char* start : {"", "\x93NUMPY", "\x93NUMPX\x01\x01"}) {
+    EXPECT_THAT(message_of<FileError>([&] { (void)parse_npy_version(start, "a.npy"); }),
+                HasSubstr("beginning: expected NumPy's magic bytes"));
+  }
+}
+
+TEST(NpyVersion, SaysHowTheLengthOfTheHeaderIsWritten) {
+  EXPECT_EQ(NpyVersion{.major = 1}.length_size(), 2U);
+  EXPECT_EQ(NpyVersion{.major = 2}.length_size(), 4U);
+  EXPECT_EQ(NpyVersion{.major = 3}.length_size(), 4U);
+  EXPECT_EQ(parse_npy_length("\x01\xfe"), 0xfe01U);
+  EXPECT_EQ(parse_npy_length("\x04\x03\x02\xff"), 0xff020304U);
+}
+
+TEST(NpyHeader, IsReadForAnyRankAndOrder) {
+  const std::string text = "{'descr': '<f8', 'fortran_order': True, 'shape': (4, 2, 3), }  \n";
+  const NpyHeader header = parse_npy_header(text, "a.npy");
+  EXPECT_EQ(header.dtype, "<f8");
+  EXPECT_TRUE(header.fortran_order);
+  EXPECT_EQ(header.shape, "4, 2, 3");
+  const NpyHeader scalar =
+      parse_npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (), }\n", "a.npy");
+  EXPECT_FALSE(scalar.fortran_order);
+  EXPECT_EQ(scalar.shape, "");
+  EXPECT_THAT(message_of<FileError>([] {
+                (void)parse_npy_header("{'descr': '|u1', 'fortran_order': 0, 'shape': (), }\n",
+                                       "a.npy");
+              }),
+              HasSubstr("fortran_order: expected True or False, got 0"));
+}
+
+TEST(NpyBytes, AreTheProductIfItFits) {
+  const auto bytes = [](std::vector<std::size_t> extents, std::size_t element_size) {
+    return npy_bytes(extents, element_size);
+  };
+  EXPECT_EQ(bytes({}, 8), 8U);
+  EXPECT_EQ(bytes({2, 3, 5}, 4), 120U);
+  EXPECT_EQ(bytes({std::size_t{1} << 62U, 0}, 8), 0U);
+  EXPECT_EQ(bytes({std::size_t{1} << 62U, 1}, 8), std::nullopt);
+  EXPECT_EQ(bytes({std::size_t{1} << 32U, std::size_t{1} << 32U}, 1), std::nullopt);
+  EXPECT_EQ(bytes({std::size_t{1} << 63U, 0}, 1), std::nullopt);
+}
+
 TEST(NpyView, RefusesAHeaderThatIsLongerThanNumPyReads) {
   std::string header = "{'descr': '|i1', 'fortran_order': False, 'shape': (2, 3), }";
   header.resize(10'101, ' ');

@@ -223,10 +223,10 @@ TEST(Retrieval, FindsTheMedianThroughTheRoundingOfProbabilities) {
   // Half of the queries have any rank from 1 to t, the others rank 100: the median is between t and
   // 100, although the sum of t times 1 / t need not be 1.
   const std::array<double, 1> best{0.5};
-  const detail::Standing query(best, 0);
+  const detail::RankCounts query(best, 0);
   for (std::size_t t = 1; t < 60; ++t) {
     for (const std::size_t half : {1U, 3U, 10U}) {
-      std::vector<detail::Standing> queries(2 * half, query);
+      std::vector<detail::RankCounts> queries(2 * half, query);
       for (std::size_t i = 0; i < half; ++i) queries[i].wrong_tied = t - 1;
       for (std::size_t i = half; i < 2 * half; ++i) queries[i].wrong_above = 99;
       EXPECT_EQ(detail::score_of(queries, 200, 1).median_rank, (t + 100) / 2) << t << " " << half;

@@ -50,67 +50,74 @@ concept SavableGenerator =
       in >> generator;
     });
 
-/// When a checkpoint is written.
+/// When checkpoints are written.
 struct CheckpointOptions {
-  /// Time between two checkpoints; 0 writes one at every safe point.
+  /// The time between two checkpoints, in seconds; with 0, every safe point writes one.
   std::chrono::duration<double> every = std::chrono::seconds(30);
-  /// A checkpoint is written earlier when a JournaledNoiseStore has more than this pending; what a
-  /// HostBackedNoiseStore has not brought home counts, too, as it becomes pending there.
+  /// A checkpoint is written earlier when more bytes than this of a JournaledNoiseStore's noise
+  /// have not been written to its file. Noise that a HostBackedNoiseStore has not copied to the
+  /// host yet is counted in.
   std::size_t pending_limit_bytes = std::size_t{32} << 20U;
 };
 
-/// An observer that keeps a run's state, generator and model in a directory. A run that is killed
-/// at any moment goes on from there; with a deterministic model, to the same bytes as one that was
-/// never interrupted.
+/// An observer that saves a run's state, generator and model in a directory. A run that was killed
+/// at any moment can resume from there. With a deterministic model, the results are the same bytes
+/// as those of a run without interruption.
 ///
 ///     auto checkpoint = unlearn::checkpoint_to("run");
 ///     checkpoint.restore(state, rng, model);
 ///     mem.minimize(model, pairs, state, rng, checkpoint);
 ///
-/// In the directory are
-///  - `state`: progress, generator and which other files belong to them; text. Renaming a new one
-///    into its place is what makes a checkpoint count; until then, the one before stands untouched.
-///  - `state-<n>.model`: what the model's `save` wrote; a new one only after optimiser steps.
-///  - `state-<n>.triggers.npy`, and for you a copy that is named `triggers.npy`: [groups, length]
-///    int32.
-///  - `state-<n>.journal`: noise on its way to a MappedNoiseStore's file; or `state-<n>.noise.npy`:
-///  all
-///    of the noise, [groups, elements], if the store has no file of its own.
+/// The directory contains these files, where n is the number of a checkpoint:
+///  - `state`: text with the progress, the generator and the names of the other files. A checkpoint
+///    becomes valid when its `state` replaces the old one, in one step. Until then the old
+///    checkpoint is valid.
+///  - `state-<n>.model`: written by the model's `save`; there is a new one only after optimiser
+///  steps.
+///  - `state-<n>.triggers.npy`: int32 [groups, length], and a copy for other programs under the
+///  name
+///    `triggers.npy`.
+///  - `state-<n>.journal`: the noise that a MappedNoiseStore has not written to its file yet; or,
+///  for
+///    a store without a file, `state-<n>.noise.npy`: all of the noise, [groups, elements].
 ///
-/// All names `state` and `state-<number>...` there belong to the checkpoint. A model that is not
-/// Checkpointable needs nothing, as long as it is not trained.
+/// The checkpoint owns all files in the directory that are named `state` or `state-<number>...`. A
+/// model that is not Checkpointable is not saved; that is an error only if it has been trained.
 /// @tparam Clock a steady clock
 template <class Clock = std::chrono::steady_clock>
 class Checkpoint {
  public:
-  /// Nothing is read, written or locked before restore() or the run.
+  /// Does nothing yet: files are read, written and locked only by restore() and by the run.
+  /// @param directory made when the run begins, if there is none
+  /// @param options   when checkpoints are written
   Checkpoint(std::string directory, const CheckpointOptions& options)
       : directory_(std::move(directory)), options_(options), last_write_(Clock::now()) {}
 
-  /// Puts state, generator and model where they stood when the last checkpoint was taken.
+  /// Sets state, generator and model to what they were at the last checkpoint.
   ///
-  /// @param state made as for a new run: same noise store, same shape of the triggers, same scope
+  /// @param state made as for a new run: the same noise store, shape of the triggers and scope
   /// @param rng   the run's generator
-  /// @param model of the same type and size as the one that was saved
-  /// @returns whether there was a checkpoint; if not, all three stay as they are
+  /// @param model of the same type and size as the saved one
+  /// @returns whether there is a checkpoint; if not, nothing has changed
   /// @throws FileError when a file of the checkpoint is missing, damaged, of another version or of
   ///         another run, or when another run is using the directory. State and generator are then
-  ///         as before, and so is the model, unless it was its own `load` that failed.
+  ///         unchanged. So is the model, unless its own `load` has failed.
   template <class State, class Rng, class Model>
     requires SavableGenerator<Rng>
   bool restore(State& state, Rng& rng, Model& model);
 
-  /// @throws FileError when the directory cannot be made, another run is using it, or a checkpoint
-  ///         is in it that was not restored and would be overwritten
+  /// Makes and locks the directory.
+  /// @throws FileError when the directory cannot be made, when another run is using it, or when it
+  ///         has a checkpoint that was not restored and would be overwritten
   void operator()(const RunBegin& /*event*/) {
     take_directory();
-    // Another run may come to the same number of optimiser steps with another model.
+    // After the same number of optimiser steps, another run can have another model.
     if (!std::exchange(restored_, false)) written_ = {};
     last_write_ = Clock::now();
   }
 
-  /// Writes a checkpoint when one is due, and at the end of the run.
-  /// @throws FileError when it cannot be written; the one before stands
+  /// Writes a checkpoint if one is due, and at the end of the run.
+  /// @throws FileError when it cannot be written; the last one is then still valid
   /// @throws InvalidArgument when the model has been trained but is not Checkpointable
   template <class State, class Rng, class Model>
   void operator()(const SafePoint<State, Rng, Model>& safe) {
@@ -155,18 +162,22 @@ class Checkpoint {
   template <class State, class Rng, class Model>
   void write(State& state, const Rng& rng, Model& model);
 
-  /// The noise's part: a journal of what is pending, or a new file of all of it if it changed.
+  /// Writes the part of the noise: a journal of what its file does not have yet, or all of the
+  /// noise, if it has changed.
   template <class Noise>
   void write_noise(Noise& noise, detail::CheckpointManifest& next) const;
 
-  /// Copies the triggers to triggers.npy, unless they are there.
+  /// Writes triggers.npy, unless it has these triggers already.
   void export_triggers(const TriggerTable& triggers);
 
-  /// The model's part; a new file only if it took optimiser steps since the last one.
+  /// Writes the part of the model, if there were optimiser steps since the last one.
+  /// @returns the new part, or the last one
   template <class Model>
   detail::CheckpointPart write_model(Model& model, std::uint64_t steps) const;
 
-  /// The part with the pieces that `emit(put)` hands to `put`; a new file only if they changed.
+  /// Writes a part, if it has changed since `last`.
+  /// @param emit emit(put) calls put(bytes) for each piece of the part, in order
+  /// @returns the new part, or `last`
   template <class Emit>
   detail::CheckpointPart write_part(std::string_view kind, const detail::CheckpointPart& last,
                                     const Emit& emit) const;
@@ -174,12 +185,12 @@ class Checkpoint {
   template <class Model>
   void load_model(Model& model, const detail::CheckpointPart& part) const;
 
-  /// Noise and model, or neither: the noise is as before when the model's `load` fails.
+  /// Loads noise and model. The noise is unchanged when the model's `load` fails.
   template <class Noise, class Model>
   void load_noise_and_model(Noise& noise, Model& model,
                             const detail::CheckpointManifest& saved) const;
 
-  /// Takes the journal for the noise that is pending.
+  /// Gives the store the noise that its file did not have at the checkpoint.
   template <class Noise>
   void read_journal(Noise& noise, const detail::CheckpointManifest& saved) const;
 
@@ -189,14 +200,16 @@ class Checkpoint {
   detail::CheckpointDirectory directory_;
   CheckpointOptions options_;
   typename Clock::time_point last_write_;
-  bool ours_ = false;      ///< the directory is locked, and has no state but that of this run
-  bool restored_ = false;  ///< and no run has begun since
-  std::uint64_t generation_ = 0;          ///< of the last attempt to write
-  detail::CheckpointManifest written_{};  ///< what the last complete checkpoint says
+  bool ours_ = false;             ///< the directory is locked, and any state in it is of this run
+  bool restored_ = false;         ///< restore() was called, and no run has begun since
+  std::uint64_t generation_ = 0;  ///< number of the last attempt to write a checkpoint
+  detail::CheckpointManifest written_{};  ///< contents of the last complete checkpoint
   std::uint64_t exported_ = 0;            ///< generation of the triggers in triggers.npy
 };
 
-/// Keeps the run in `directory`, which is made when need be; see Checkpoint.
+/// An observer that saves the run in `directory`: see Checkpoint.
+/// @param directory made when the run begins, if there is none
+/// @param options   when checkpoints are written
 [[nodiscard]] inline Checkpoint<> checkpoint_to(std::string directory,
                                                 const CheckpointOptions& options = {}) {
   return {std::move(directory), options};
@@ -222,7 +235,7 @@ void Checkpoint<Clock>::write(State& state, const Rng& rng, Model& model) {
     write_noise(detail::host_store(state.noise), next);
   }
 
-  directory_.write_state(next);  // From here on, the new checkpoint counts.
+  directory_.write_state(next);  // With this, the new checkpoint becomes valid.
   if constexpr (detail::journals_noise<State>) detail::host_store(state.noise).flush();
   written_ = std::move(next);
   remove_other_parts();

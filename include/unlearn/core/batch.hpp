@@ -15,25 +15,25 @@ namespace unlearn {
 /// A token's id: its row in the model's embedding table.
 using Token = std::int32_t;
 
-/// The number of one pair, signal or group; counted from 0.
+/// The number of a pair, signal or group, counted from 0.
 using Index = std::uint32_t;
 
-/// B signals (images, audio) as a model meets them: clean, and the noise that is added to them.
+/// B perturbed signals I + δ (images, audio) as a model gets them: clean signals and their noise.
 ///
-/// On the pixel lattice `Sample` is uint8 and `Noise` int8: bytes travel, and the model's value is
-/// (clean + noise) / 255. Else both are float or double and the value is clean + noise. A noise
-/// view with no rows means no noise.
+/// On the pixel grid, `Sample` is uint8 and `Noise` is int8: a signal stays in bytes, and its value
+/// is (clean + noise) / 255. Otherwise both are float or double, and the value is clean + noise. A
+/// noise view without rows means no noise.
 template <class Sample, class Noise>
 struct SignalBatch {
   View<const Sample, 2> clean;  ///< [B, elements]
   View<const Noise, 2> noise;   ///< [B, elements], or empty for clean signals
 
-  /// One unit of the stored numbers in the signal's own units: 1/255 on the lattice, else 1.
+  /// One unit of the stored numbers in the signal's own units: 1/255 on the pixel grid, else 1.
   static constexpr double unit = std::is_integral_v<Sample> ? 1.0 / 255 : 1.0;
 
   /// B.
   [[nodiscard]] std::size_t size() const { return clean.extent(0); }
-  /// Numbers in one signal.
+  /// How many numbers one signal has.
   [[nodiscard]] std::size_t elements() const { return clean.extent(1); }
 
   /// The perturbed signals I + δ, in the signal's own units, as a [B, elements] float matrix.
@@ -45,16 +45,16 @@ struct SignalBatch {
   }
 };
 
-/// Signals on the pixel lattice.
+/// Signals on the pixel grid.
 using PixelBatch = SignalBatch<std::uint8_t, std::int8_t>;
 /// Signals in single precision.
 using FloatBatch = SignalBatch<float, float>;
 
-/// R token sequences as a text encoder meets them: caption and trigger already put together.
+/// R token sequences T ⊕ t as a text encoder gets them: each a caption with its trigger in it.
 struct TokenBatch {
-  View<const Token, 2> tokens;                      ///< [R, L]; padded behind each length
-  std::span<const std::int32_t> lengths;            ///< [R]; start and end token counted
-  View<const std::int32_t, 2> trigger_positions{};  ///< [R, n]; where each trigger token stands
+  View<const Token, 2> tokens;                      ///< [R, L]; row r is padded from lengths[r] on
+  std::span<const std::int32_t> lengths;            ///< [R]; they count start and end token
+  View<const std::int32_t, 2> trigger_positions{};  ///< [R, n]; places of the trigger tokens
 
   /// R.
   [[nodiscard]] std::size_t size() const { return tokens.extent(0); }

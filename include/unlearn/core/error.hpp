@@ -9,21 +9,21 @@
 
 namespace unlearn {
 
-/// Base of every exception that the library throws itself.
+/// The base of every exception that the library itself throws.
 ///
-/// `what()` reads "<thing>: expected <expectation>, got <what came>".
+/// `what()` is "<thing>: expected <what the library needs>, got <what it was given>".
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A shape, a setting or a value that an algorithm cannot work with.
+/// Thrown for a shape, a setting or a value that an algorithm cannot work with.
 class InvalidArgument : public Error {
  public:
   using Error::Error;
 };
 
-/// A file that is missing, truncated, foreign, or cannot be written.
+/// Thrown for a file that is missing, truncated or of another format, or that cannot be written.
 class FileError : public Error {
  public:
   using Error::Error;
@@ -41,7 +41,10 @@ std::string in_words(Number number) {
 
 }  // namespace detail
 
-/// "thing: expected this, got that"
+/// The message of an exception: "<thing>: expected <expected>, got <got>".
+/// @param thing    what was checked, such as "width of a beam search"
+/// @param expected a text or a number
+/// @param got      a text or a number
 template <class Expected, class Got>
 std::string expectation(std::string_view thing, const Expected& expected, const Got& got) {
   std::string message(thing);
@@ -52,14 +55,20 @@ std::string expectation(std::string_view thing, const Expected& expected, const 
   return message;
 }
 
-/// @throws InvalidArgument unless `holds`.
+/// Checks an argument.
+/// @param holds    whether it is as expected
+/// @param thing    what was checked, such as "width of a beam search"
+/// @param expected a text or a number
+/// @param got      a text or a number
+/// @throws InvalidArgument unless `holds`; its message is expectation(thing, expected, got)
 template <class Expected, class Got>
 void require(bool holds, std::string_view thing, const Expected& expected, const Got& got) {
   if (!holds) [[unlikely]]
     throw InvalidArgument(expectation(thing, expected, got));
 }
 
-/// @throws InvalidArgument unless the two sizes agree.
+/// Checks a size.
+/// @throws InvalidArgument unless `got` is `expected`; `thing` says which size it is
 inline void require_size(std::string_view thing, std::size_t expected, std::size_t got) {
   require(expected == got, thing, expected, got);
 }

@@ -14,20 +14,22 @@
 
 namespace unlearn {
 
-/// Which rows share one noise, or one trigger: scope as data.
+/// Which rows share a noise, or share a trigger: the scope, as data.
 ///
-/// Row r belongs to group of(r); gradients and scores of a group's rows are added up, and all of
-/// them get the same result.
+/// Row r belongs to group of(r). The gradients and scores of the rows of a group are summed, and
+/// all of these rows get the same noise or trigger.
 class GroupMap {
  public:
   /// No rows and no groups.
   GroupMap() = default;
 
-  /// Group numbers row by row; every number below `groups` has at least one row.
-  /// @throws InvalidArgument for a number out of range or a group without rows.
+  /// Puts row r into group group_of_row[r].
+  /// @param group_of_row a group for each row
+  /// @param groups       the number of groups; each must have at least one row
+  /// @throws InvalidArgument for a group that is not below `groups`, or one without rows
   GroupMap(std::vector<Index> group_of_row, std::size_t groups)
-      // One group more than there are rows is enough to find one without rows; a label that was
-      // meant for something else takes no memory.
+      // Among more groups than rows, the first rows + 1 groups hold one without rows. So a number
+      // that is not a label at all takes no memory.
       : group_of_row_(std::move(group_of_row)),
         first_(std::min(groups, group_of_row_.size() + 1) + 1),
         rows_(group_of_row_.size()) {
@@ -45,7 +47,8 @@ class GroupMap {
     }
   }
 
-  /// Every row by itself: sample-wise triggers, or a noise for each caption as in the reference.
+  /// A group for each row: sample-wise triggers, or a noise for each caption as in the reference
+  /// implementation of MEM.
   [[nodiscard]] static GroupMap per_row(std::size_t rows) {
     std::vector<Index> group_of_row(rows);
     std::iota(group_of_row.begin(), group_of_row.end(), Index{0});
@@ -57,8 +60,10 @@ class GroupMap {
     return {std::vector<Index>(rows, 0), rows > 0 ? std::size_t{1} : std::size_t{0}};
   }
 
-  /// Rows with the same label share: one noise for each signal (`labels[r]` its signal), or one
-  /// for each class. Labels are 0, 1, ... without gaps.
+  /// A group for each label: a noise for each signal (labels[r] is the signal of row r), or one for
+  /// each class.
+  /// @param labels [rows]; 0, 1, ... without gaps
+  /// @throws InvalidArgument when a label is missing
   [[nodiscard]] static GroupMap by_label(std::span<const Index> labels) {
     std::size_t groups = 0;
     for (const Index label : labels) groups = std::max<std::size_t>(groups, label + std::size_t{1});
@@ -87,12 +92,14 @@ class GroupMap {
   std::vector<Index> rows_;
 };
 
-/// What is shared by whom in a run.
+/// Which rows of a run share a noise, and which share a trigger.
 struct Scope {
-  GroupMap noise;     ///< noise groups; per signal unless you say otherwise
-  GroupMap triggers;  ///< trigger groups; per row unless you say otherwise
+  GroupMap noise;     ///< [rows] to noise groups
+  GroupMap triggers;  ///< [rows] to trigger groups
 
-  /// One noise for each signal, shared by its captions, and one trigger for each caption.
+  /// The default: one noise for each signal, which its captions share, and one trigger for each
+  /// caption.
+  /// @param pairs a PairSource
   template <class Pairs>
   [[nodiscard]] static Scope of(Pairs& pairs) {
     std::vector<Index> signals(pairs.rows());

@@ -12,7 +12,7 @@
 
 namespace unlearn {
 
-/// A dense row-major matrix that owns its elements; what the library returns where it makes one.
+/// A dense row-major matrix that owns its elements. The library returns matrices of this type.
 template <class T>
 using MatrixOf = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -25,14 +25,14 @@ template <class M>
 concept EigenMatrix = std::derived_from<M, Eigen::PlainObjectBase<M>> ||
                       std::derived_from<M, Eigen::MapBase<M, Eigen::ReadOnlyAccessors>>;
 
-/// Row-major, or a vector, whose storage order says nothing.
+/// A row-major Eigen matrix, or a vector: its storage order makes no difference.
 template <class M>
 concept RowMajorEigen = EigenMatrix<M> && (bool(M::IsRowMajor) || bool(M::IsVectorAtCompileTime));
 
 }  // namespace detail
 
-/// A row-major Eigen matrix, array or contiguous map is a view of rank 2 [rows, columns], without
-/// a copy. A column-major one does not compile: its transpose is what it would be read as.
+/// Lets a row-major Eigen matrix, array or contiguous map pass as a View [rows, columns], without a
+/// copy. A column-major one does not compile, as it would be read as its transpose.
 template <detail::EigenMatrix M>
 struct ViewTraits<M> {
   static_assert(detail::RowMajorEigen<M>,
@@ -41,8 +41,8 @@ struct ViewTraits<M> {
   static_assert(int(M::InnerStrideAtCompileTime) == 1 || int(M::InnerStrideAtCompileTime) == 0,
                 "unlearn needs contiguous elements: this map has an inner stride");
 
-  /// [rows, columns], over the matrix's own elements.
-  /// @throws InvalidArgument when the rows of a map do not follow each other without a gap.
+  /// The view [rows, columns] of the matrix's own elements.
+  /// @throws InvalidArgument when there is a gap between the rows of a map
   template <class C>
   static auto view(C& matrix) {
     using Element = std::remove_pointer_t<decltype(matrix.data())>;
@@ -53,7 +53,8 @@ struct ViewTraits<M> {
   }
 };
 
-/// The Eigen map of a view of rank 2, without a copy: `as_eigen(view)` reads or writes through it.
+/// An Eigen map that reads and writes the elements of a view of rank 2, without a copy.
+/// @param matrix a View or a container that converts to one; its elements must outlive the map
 template <MatrixLike M>
 [[nodiscard]] auto as_eigen(M&& matrix) {
   const auto view = as_view(matrix);

@@ -12,7 +12,7 @@ enum class Flow { proceed, stop };
 
 namespace detail {
 
-/// Whether an observer that takes the event answers it as an observer may.
+/// Whether `O` returns void or Flow for the event, or does not take it at all.
 template <class O, class Event>
 consteval bool answers() {
   if constexpr (std::invocable<O&, const Event&>) {

@@ -13,11 +13,13 @@
 
 namespace unlearn {
 
-// The standard fixes what its engines produce, but not what its distributions and std::shuffle
-// make of it: these two give the same answer with every standard library.
+// The standard specifies the output of its engines, but not that of its distributions and of
+// std::shuffle. The functions below give the same result with every standard library.
 
-/// 64 fair bits from any uniform random bit generator.
-/// @throws nothing; a generator whose range is not a whole number of bits does not compile.
+/// 64 independent, uniformly distributed bits from any uniform random bit generator.
+///
+/// A generator whose range is not a whole number of bits does not compile.
+/// @param rng drawn from as often as it takes: twice for a generator of 32 bits
 template <std::uniform_random_bit_generator Rng>
 [[nodiscard]] std::uint64_t random_bits(Rng& rng) {
   constexpr auto span = static_cast<std::uint64_t>(Rng::max() - Rng::min());
@@ -37,10 +39,10 @@ template <std::uniform_random_bit_generator Rng>
   return bits;
 }
 
-/// A uniformly drawn integer in [0, bound), without modulo bias.
+/// A uniformly distributed integer in [0, bound), without modulo bias.
 ///
-/// Rejects the draws below 2^64 mod bound; fewer than one draw in two is rejected.
-/// @throws InvalidArgument when `bound` is 0.
+/// 64-bit draws below 2^64 mod bound are rejected: fewer than half of all draws.
+/// @throws InvalidArgument when `bound` is 0
 template <std::uniform_random_bit_generator Rng>
 [[nodiscard]] std::size_t uniform_below(std::size_t bound, Rng& rng) {
   require(bound > 0, "bound of a random draw", "at least 1", bound);
@@ -50,7 +52,7 @@ template <std::uniform_random_bit_generator Rng>
   return static_cast<std::size_t>(bits % bound);
 }
 
-/// Puts `items` in a uniformly drawn order (Fisher-Yates).
+/// Puts `items` into a uniformly distributed random order. Source: the Fisher-Yates shuffle.
 template <class T, std::uniform_random_bit_generator Rng>
 void shuffle(std::span<T> items, Rng& rng) {
   for (std::size_t i = items.size(); i > 1; --i) {
@@ -59,18 +61,19 @@ void shuffle(std::span<T> items, Rng& rng) {
   }
 }
 
-/// A tiny generator that expands one 64-bit seed (SplitMix64; Steele, Lea, Flood, OOPSLA 2014).
+/// A small random generator that expands one 64-bit seed.
 ///
-/// For orders that are drawn again from a stored seed, not for a whole run.
+/// Use it for an order that is drawn again from a stored seed, not for a whole run.
+/// Source: SplitMix64; Steele, Lea, Flood, OOPSLA 2014.
 class SplitMix64 {
  public:
-  /// All 64 bits are drawn.
+  /// Each draw gives 64 bits.
   using result_type = std::uint64_t;
-  /// Starts the sequence that belongs to `seed`.
+  /// Starts the sequence of `seed`.
   explicit constexpr SplitMix64(std::uint64_t seed) : state_(seed) {}
-  /// The least number drawn.
+  /// The smallest number that can be drawn.
   static constexpr result_type min() { return 0; }
-  /// The greatest number drawn.
+  /// The largest number that can be drawn.
   static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
   /// The next number of the sequence.
   constexpr result_type operator()() {

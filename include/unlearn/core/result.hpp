@@ -8,14 +8,14 @@ namespace unlearn {
 /// Why a run ended.
 enum class StopReason {
   running,              ///< it has not ended
-  converged,            ///< the loss fell below the threshold asked for
+  converged,            ///< the loss fell below the given threshold
   step_limit,           ///< all steps were taken
   round_limit,          ///< all rounds were run
   not_finite,           ///< a value or gradient was NaN or infinite; the last good state is kept
-  stopped_by_observer,  ///< an observer answered Flow::stop
+  stopped_by_observer,  ///< an observer returned Flow::stop
 };
 
-/// The reason as a word, as it stands in traces and files.
+/// The reason as a word, as traces and files contain it: the name of the enumerator.
 [[nodiscard]] constexpr std::string_view to_string(StopReason reason) {
   switch (reason) {
     case StopReason::running: return "running";
@@ -28,7 +28,10 @@ enum class StopReason {
   return "unknown";
 }
 
-/// Whether a loss is driven down (error-minimising) or up (adversarial).
-enum class Goal { minimize, maximize };
+/// The direction of a descent.
+enum class Goal {
+  minimize,  ///< lower the loss: error-minimising noise
+  maximize   ///< raise the loss: adversarial noise
+};
 
 }  // namespace unlearn

@@ -12,10 +12,12 @@
 
 namespace unlearn {
 
-/// Sorts by `key(value)`, ascending; equals stay in the order in which they stand.
+/// Sorts `values` by `key(value)`, ascending. Values with equal keys keep their order.
 ///
-/// Not std::stable_sort: libstdc++ 12 takes its buffer by a function that C++20 deprecates, and
-/// Clang tells every user so.
+/// std::stable_sort of libstdc++ 12 calls a function that C++20 deprecates, and Clang warns every
+/// user about it; this function does not.
+/// @param values sorted in place
+/// @param key    a function or a pointer to a member
 template <class T, class Key>
 void stable_sort_by(std::span<T> values, Key key) {
   using Value = std::remove_cvref_t<std::invoke_result_t<Key&, const T&>>;

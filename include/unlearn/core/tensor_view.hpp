@@ -28,33 +28,34 @@ class View;
 template <class C>
 struct ViewTraits;
 
-/// A type that is a View, or that ViewTraits knows how to see as one.
+/// A View, or a type that ViewTraits converts to one.
 template <class C>
 concept Viewable = requires(C& container) {
   { ViewTraits<std::remove_cvref_t<C>>::view(container) };
 };
 
-/// The elements of `container` as a View. Nothing is copied: the container must outlive the view.
+/// The elements of `container` as a View, without a copy.
+/// @param container must outlive the view
 template <Viewable C>
 [[nodiscard]] constexpr auto as_view(C& container) {
   return ViewTraits<std::remove_cvref_t<C>>::view(container);
 }
 
-/// The View type through which `C` is seen.
+/// The View type that `C` converts to.
 template <class C>
 using view_of_t = decltype(as_view(std::declval<C&>()));
 
-/// A dense, row-major (C-ordered) array of `Rank` dimensions that somebody else owns.
+/// A dense, row-major (C-ordered) array of `Rank` dimensions. The view does not own the elements.
 ///
-/// Trivially copyable; passed by value. `View<const T, Rank>` reads, `View<T, Rank>` also writes,
-/// and the second converts to the first. Element (i, j, ...) stands at the flat index
-/// ((i · extent(1)) + j) · extent(2) + ...
+/// Trivially copyable; pass it by value. `View<const T, Rank>` reads, `View<T, Rank>` also writes,
+/// and the second converts to the first. Element (i, j, k) is at the flat index
+/// (i · extent(1) + j) · extent(2) + k.
 template <class T, std::size_t Rank>
 class View {
   static_assert(Rank >= 1, "a View has at least one dimension");
 
  public:
-  /// T; const where the view only reads.
+  /// T; const if the view only reads.
   using element_type = T;
   /// T without const.
   using value_type = std::remove_cv_t<T>;
@@ -64,12 +65,14 @@ class View {
   /// No elements: every extent is 0.
   constexpr View() = default;
 
-  /// Sees `data`, which holds the product of `extents` elements.
+  /// A view of elements in memory.
+  /// @param data    the first element; must outlive the view
+  /// @param extents their product is the number of elements
   constexpr View(T* data, const std::array<std::size_t, Rank>& extents)
       : data_(data), extents_(extents) {}
 
-  /// Sees a flat range under the given extents.
-  /// @throws InvalidArgument when the product of the extents is not the range's size.
+  /// A view of a flat range with the given extents.
+  /// @throws InvalidArgument when the product of the extents is not the size of the range
   constexpr View(std::span<T> flat, const std::array<std::size_t, Rank>& extents)
       : data_(flat.data()), extents_(extents) {
     require_size("elements of a View", size(), flat.size());
@@ -81,7 +84,8 @@ class View {
   constexpr View(const View<U, Rank>& other)  // NOLINT(google-explicit-constructor)
       : data_(other.data()), extents_(other.extents()) {}
 
-  /// Any container that ViewTraits knows, of the same element type and rank.
+  /// Converts from any Viewable of the same element type and rank.
+  /// @throws InvalidArgument when the container's ViewTraits do, for instance for its strides
   template <class C>
     requires(!std::same_as<std::remove_cvref_t<C>, View> &&
              !std::same_as<std::remove_cvref_t<C>, View<value_type, Rank>> &&
@@ -95,9 +99,9 @@ class View {
 
   /// The first element.
   [[nodiscard]] constexpr T* data() const { return data_; }
-  /// How many entries each dimension has.
+  /// The number of entries of each dimension.
   [[nodiscard]] constexpr const std::array<std::size_t, Rank>& extents() const { return extents_; }
-  /// How many entries `dimension` has.
+  /// The number of entries of `dimension`.
   [[nodiscard]] constexpr std::size_t extent(std::size_t dimension) const {
     return extents_[dimension];
   }
@@ -113,7 +117,8 @@ class View {
   /// All elements in row-major order.
   [[nodiscard]] constexpr std::span<T> flat() const { return {data_, size()}; }
 
-  /// Entry `index` of the first dimension: an element at rank 1, else a view of one rank less.
+  /// Entry `index` of the first dimension: an element if the rank is 1, else a view whose rank is
+  /// lower by one. The index is not checked.
   [[nodiscard]] constexpr decltype(auto) operator[](std::size_t index) const {
     if constexpr (Rank == 1) {
       return (data_[index]);
@@ -132,7 +137,7 @@ class View {
     return (*this)[index].flat();
   }
 
-  /// Entries `first` to `first + count` of the first dimension.
+  /// The `count` entries of the first dimension from `first` on. The range is not checked.
   [[nodiscard]] constexpr View slice(std::size_t first, std::size_t count) const {
     std::array<std::size_t, Rank> extents = extents_;
     extents[0] = count;
@@ -152,10 +157,10 @@ class View {
   std::array<std::size_t, Rank> extents_{};
 };
 
-/// A view is seen as itself.
+/// A View converts to itself.
 template <class T, std::size_t Rank>
 struct ViewTraits<View<T, Rank>> {
-  /// The view as it is.
+  /// Returns the argument.
   static constexpr View<T, Rank> view(const View<T, Rank>& view) { return view; }
 };
 
@@ -163,7 +168,7 @@ struct ViewTraits<View<T, Rank>> {
 template <class M>
 concept MatrixLike = Viewable<M> && (view_of_t<M>::rank == 2);
 
-/// A MatrixLike of floats that can be read where View<const float, 2> is asked for.
+/// A MatrixLike of floats: it converts to View<const float, 2>.
 template <class M>
 concept FloatMatrix = MatrixLike<M> && std::convertible_to<M, View<const float, 2>>;
 
@@ -171,7 +176,11 @@ concept FloatMatrix = MatrixLike<M> && std::convertible_to<M, View<const float, 
 template <Viewable C>
 using element_of_t = typename view_of_t<C>::value_type;
 
-/// @throws InvalidArgument unless both views have the same rows and columns.
+/// Checks the shape of a matrix.
+/// @param thing    what the matrix is, for the message
+/// @param expected a view of the right shape
+/// @param got      the view to check
+/// @throws InvalidArgument unless both views have the same numbers of rows and columns
 template <class T, class U>
 void require_same_shape(std::string_view thing, View<T, 2> expected, View<U, 2> got) {
   require_size("rows of the " + std::string(thing), expected.extent(0), got.extent(0));

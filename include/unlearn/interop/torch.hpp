@@ -2,8 +2,8 @@
 #pragma once
 
 /// @file
-/// Tensors of LibTorch as views, and views as tensors. The only header of the library that names
-/// LibTorch: the umbrella header leaves it out, and who includes it links LibTorch.
+/// Tensors of LibTorch as views, and views as tensors. This is the only header of the library that
+/// uses LibTorch. The umbrella header leaves it out; a program that includes it must link LibTorch.
 
 #include <ATen/ATen.h>
 
@@ -14,7 +14,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
@@ -22,11 +21,13 @@
 
 namespace unlearn {
 
-/// The elements of a tensor as a View, without a copy. The tensor must outlive the view.
-/// @tparam T const for a view that only reads
-/// @throws InvalidArgument unless the tensor is on the CPU, dense and row-major, and has the
-/// element
-///         type T and Rank dimensions.
+/// The elements of a tensor as a View, without a copy.
+/// @tparam T    the element type; const for a view that only reads
+/// @tparam Rank the number of dimensions
+/// @param tensor must outlive the view
+/// @returns a view with the extents of the tensor
+/// @throws InvalidArgument unless the tensor is on the CPU, is dense and row-major, and has
+///         elements T and Rank dimensions
 template <class T, std::size_t Rank>
 [[nodiscard]] View<T, Rank> view_of(const at::Tensor& tensor) {
   using Element = std::remove_const_t<T>;
@@ -46,10 +47,14 @@ template <class T, std::size_t Rank>
   return {tensor.data_ptr<Element>(), extents};
 }
 
-/// A tensor over the elements of a view, without a copy. They must outlive it; a tensor over a
-/// `View<const T, Rank>` must not be written to, which LibTorch has no type for.
-/// @param container a View, or what is seen as one
-/// @param device    in whose memory they lie
+/// A tensor over the elements of a view, without a copy.
+///
+/// LibTorch has no type for a tensor that may only be read: do not write to a tensor over a
+/// `View<const T, Rank>`.
+/// @param container a View, or a container that converts to one; its elements must outlive the
+///                  tensor
+/// @param device    the device that holds the elements in its memory
+/// @returns a tensor with the extents and the element type of the view
 template <Viewable C>
 [[nodiscard]] at::Tensor as_tensor(const C& container, at::Device device = at::kCPU) {
   const auto view = as_view(container);
@@ -63,14 +68,16 @@ template <Viewable C>
                        at::dtype(c10::CppTypeToScalarType<Element>::value).device(device));
 }
 
-/// Calls a pullback with embeddings that are a tensor [B, D], on any device and of any floating
-/// type.
-/// @returns ∂L/∂(embeddings) [B, D], on the same device and of the same type.
+/// ∂L/∂(embeddings): calls a pullback with embeddings that are a tensor.
+/// @param pullback   the loss L with all but these embeddings fixed
+/// @param embeddings [B, D], on any device and of any floating type
+/// @returns [B, D], on the same device and of the same type
+/// @throws InvalidArgument when the pullback does, for instance for another B or D
 template <class Loss>
 [[nodiscard]] at::Tensor pull_back(LossPullback<Loss>& pullback, const at::Tensor& embeddings) {
   const at::Tensor rows = embeddings.detach().to(at::kCPU, at::kFloat).contiguous();
   const Matrix gradient = pullback(view_of<const float, 2>(rows));
-  // to() may hand out the very tensor it is given; `gradient` ends here.
+  // The last argument makes to() copy: the elements of `gradient` end with this function.
   return as_tensor(gradient).to(embeddings.device(), embeddings.scalar_type(), false, true);
 }
 

@@ -17,7 +17,7 @@ namespace detail {
 template <class C>
 void takes_xtensor_container(const xt::xcontainer<C>& container);
 
-/// xt::xtensor, xt::xtensor_fixed, xt::xarray, and the adaptors that xt::adapt makes.
+/// An xt::xtensor, xt::xtensor_fixed or xt::xarray, or an adaptor that xt::adapt makes.
 template <class C>
 concept XtensorContainer = requires(const C& container) { takes_xtensor_container(container); };
 
@@ -29,7 +29,7 @@ auto view_of_xtensor(C& container) {
   std::array<std::size_t, Rank> extents{};
   for (std::size_t d = 0; d < Rank; ++d) extents[d] = container.shape(d);
 
-  // An adaptor may be given strides of its own.
+  // An adaptor can have any strides.
   const View<Element, Rank> view(container.data(), extents);
   std::size_t stride = 1;
   for (std::size_t d = Rank; d > 0 && !view.empty(); --d) {
@@ -43,34 +43,36 @@ auto view_of_xtensor(C& container) {
 
 }  // namespace detail
 
-/// An xtensor container of fixed rank is a view of the same rank, without a copy. A column-major
-/// one does not compile.
+/// Lets an xtensor container of fixed rank pass as a View of the same rank, without a copy.
 ///
-/// The view throws InvalidArgument for a container of dynamic layout, or an adaptor with strides,
-/// that is not in C order.
+/// A column-major container does not compile. For a container of dynamic layout or an adaptor with
+/// strides, the order is checked when the view is made.
 template <detail::XtensorContainer C>
 struct ViewTraits<C> {
   static_assert(C::rank != SIZE_MAX,
                 "the rank of an xt::xarray is known at run time only: use "
                 "unlearn::view_of_rank<N>(array)");
 
-  /// The view over the container's own elements.
-  /// @throws InvalidArgument when they are not in C order.
+  /// The view of the container's own elements.
+  /// @throws InvalidArgument when they are not in C order
   template <class X>
   static auto view(X& container) {
     return detail::view_of_xtensor<C::rank>(container);
   }
 };
 
-/// A view of an xt::xarray, whose rank is known at run time only, without a copy.
-/// @throws InvalidArgument unless it has `Rank` dimensions and is in C order
+/// A view of an xt::xarray, whose rank is known only at run time, without a copy.
+/// @tparam Rank the expected number of dimensions
+/// @param array must outlive the view
+/// @throws InvalidArgument unless the array has `Rank` dimensions and is in C order
 template <std::size_t Rank, detail::XtensorContainer C>
 [[nodiscard]] auto view_of_rank(C& array) {
   require_size("rank of an xtensor container", Rank, array.dimension());
   return detail::view_of_xtensor<Rank>(array);
 }
 
-/// The xtensor adaptor of a view, without a copy: it reads or writes the same elements.
+/// An xtensor adaptor that reads and writes the elements of a view, without a copy.
+/// @param container a View, or a container that converts to one; must outlive the adaptor
 template <Viewable C>
 [[nodiscard]] auto as_xtensor(C&& container) {
   const auto view = as_view(container);

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -24,108 +23,61 @@
 #include "unlearn/io/npy.hpp"
 
 namespace unlearn {
-namespace detail {
 
-/// What a .npy file says of itself.
-struct NpyHeader {
-  std::string dtype{};
-  bool fortran_order = false;
-  std::vector<std::size_t> shape{};
-  std::size_t offset = 0;  ///< of the elements in the file
-};
-
-/// Reads as many bytes as `bytes` has, or ends with an error.
-inline void read_exactly(const FileDescriptor& file, const std::string& path,
-                         std::span<std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto got = ::read(file.get(), bytes.data(), bytes.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_system_error(path, "to read " + std::to_string(bytes.size()) + " bytes");
-    require_in_file(got > 0, path, "size", std::to_string(bytes.size()) + " more bytes",
-                    "the end of the file");
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
-}
-
-/// Not by xtensor, whose reader takes the header's word for every size, and reads an extent that is
-/// no number as 0.
-inline NpyHeader read_npy_header(const FileDescriptor& file, const std::string& path) {
-  std::array<unsigned char, 8> start{};
-  read_exactly(file, path, std::as_writable_bytes(std::span(start)));
-  require_in_file(
-      std::equal(npy_magic.begin(), npy_magic.end(), start.begin(),
-                 [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; }),
-      path, "beginning", "NumPy's magic bytes", "something else");
-  const int version = start[6];
-  require_in_file(version >= 1 && version <= 3, path, "format version", "1 to 3", version);
-
-  std::array<unsigned char, 4> length_bytes{};  // little-endian; two of them in version 1
-  const std::size_t width = version == 1 ? 2 : 4;
-  read_exactly(file, path, std::as_writable_bytes(std::span(length_bytes).first(width)));
-  std::size_t length = 0;
-  for (std::size_t i = width; i > 0; --i) length = length * 256 + length_bytes[i - 1];
-  require_in_file(length > 0 && length <= npy_longest_header, path, "length of the header",
-                  "1 to " + std::to_string(npy_longest_header), length);
-
-  std::string text(length, ' ');
-  read_exactly(file, path, std::as_writable_bytes(std::span(text)));
-  const NpyDictionary dictionary = npy_dictionary(text, path);
-  const bool fortran_order = dictionary.fortran_order == "True";
-  require_in_file(fortran_order || dictionary.fortran_order == "False", path, "fortran_order",
-                  "True or False", dictionary.fortran_order);
-  NpyHeader header{.dtype = std::string(dictionary.dtype),
-                   .fortran_order = fortran_order,
-                   .offset = start.size() + width + length};
-  require_in_file(parse_npy_shape(dictionary.shape, header.shape), path, "shape",
-                  "a tuple of numbers", dictionary.shape.substr(0, 80));
-  return header;
-}
-
-/// The bytes of `shape` elements of `item` bytes each.
-inline std::size_t npy_bytes(const std::vector<std::size_t>& shape, std::size_t item,
-                             const std::string& path) {
-  std::size_t size = item;
-  for (const std::size_t extent : shape) {
-    const bool fits = extent <= static_cast<std::size_t>(PTRDIFF_MAX) &&
-                      !__builtin_mul_overflow(size, extent, &size);
-    require_in_file(fits, path, "shape", "one that fits into memory",
-                    "extent " + std::to_string(extent));
-  }
-  return size;
-}
-
-}  // namespace detail
-
-/// Reads a `.npy` file of element type T, `Rank` dimensions and C order, as NumPy and xtensor write
-/// them.
+/// Reads the array in a `.npy` file that NumPy or xtensor wrote: versions 1 to 3, C order.
 ///
-/// No memory is taken before the file's size has confirmed what its header says.
-/// @throws FileError when the file is missing, is no .npy file, holds other elements, another rank
-///         or Fortran order, or is shorter or longer than its header says.
+/// Memory is taken only after the size of the file has confirmed what its header says. xtensor's
+/// own reader does not check that, and it reads an extent that is not a number as 0.
+/// @tparam T    the element type
+/// @tparam Rank the number of dimensions
+/// @param path  the file
+/// @throws FileError when the file is missing or is not a .npy file; when it holds elements of
+///         another type, another number of dimensions or Fortran order; or when it is shorter or
+///         longer than its header says
 template <class T, std::size_t Rank>
 [[nodiscard]] xt::xtensor<T, Rank> load_npy(const std::string& path) {
   const FileDescriptor file(path, O_RDONLY);
-  const detail::NpyHeader header = detail::read_npy_header(file, path);
+  const auto next = [&](std::size_t count) {
+    std::string bytes(count, ' ');
+    read_exactly(file, path, std::as_writable_bytes(std::span(bytes)));
+    return bytes;
+  };
+  const NpyVersion version = parse_npy_version(next(npy_start_size), path);
+  require_in_file(version.major >= 1 && version.major <= 3, path, "format version", "1 to 3",
+                  version.major);
+  const std::size_t length = parse_npy_length(next(version.length_size()));
+  require_in_file(length > 0 && length <= npy_longest_header, path, "length of the header",
+                  "1 to " + std::to_string(npy_longest_header), length);
+  const std::string text = next(length);
+  const NpyHeader header = parse_npy_header(text, path);
+
   const std::string dtype = xt::detail::build_typestring<T>();
   require_in_file(header.dtype == dtype, path, "dtype", dtype, header.dtype);
-  require_in_file(header.shape.size() == Rank, path, "number of dimensions", Rank,
-                  header.shape.size());
+  std::vector<std::size_t> extents;
+  require_in_file(parse_npy_shape(header.shape, extents), path, "shape", "a tuple of numbers",
+                  header.shape.substr(0, 80));
+  require_in_file(extents.size() == Rank, path, "number of dimensions", Rank, extents.size());
   require_in_file(!header.fortran_order || Rank < 2, path, "order of the elements", "C order",
                   "Fortran order");
-  const std::size_t bytes = detail::npy_bytes(header.shape, sizeof(T), path);
-  const std::uint64_t behind_header = file_size(file, path) - header.offset;
-  require_in_file(behind_header == bytes, path, "size of the elements in bytes", bytes,
+  const std::optional<std::size_t> bytes = npy_bytes(extents, sizeof(T));
+  require_in_file(bytes.has_value(), path, "shape", "one that fits into memory",
+                  header.shape.substr(0, 80));
+  const std::uint64_t offset = npy_start_size + version.length_size() + length;
+  const std::uint64_t behind_header = file_size(file, path) - offset;
+  require_in_file(behind_header == *bytes, path, "size of the elements in bytes", *bytes,
                   behind_header);
 
   std::array<std::size_t, Rank> shape{};
-  std::ranges::copy(header.shape, shape.begin());
+  std::ranges::copy(extents, shape.begin());
   xt::xtensor<T, Rank> array(shape);
-  detail::read_exactly(file, path, std::as_writable_bytes(std::span(array.data(), array.size())));
+  read_exactly(file, path, std::as_writable_bytes(std::span(array.data(), array.size())));
   return array;
 }
 
-/// Writes an array to a `.npy` file, which is there complete or not at all.
-/// @throws FileError when it cannot be written; what stood at `path` before is then still there.
+/// Writes an array to a `.npy` file. The file appears complete or not at all.
+/// @param path  the file; an existing one is replaced in one step
+/// @param array a View, an Eigen matrix or an xtensor container
+/// @throws FileError when the file cannot be written; an existing file is then unchanged
 template <Viewable C>
 void save_npy(const std::string& path, const C& array) {
   AtomicFile file(path);

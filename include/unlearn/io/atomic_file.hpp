@@ -21,13 +21,21 @@ namespace unlearn {
 
 /// A file that appears under its name complete and durable, or not at all.
 ///
-/// Bytes go to `<path>.tmp`, which `commit` syncs and renames to `path`; whatever stood there
-/// before is replaced in one step. Without a commit nothing is left behind. Being a stream buffer,
-/// it can stand under a std::ostream; a failed write throws from there too, provided that the
-/// stream has `exceptions(std::ios::badbit)`.
+/// The bytes go to `<path>.tmp`. commit() waits until they are on the disk, and renames the file to
+/// `path`; an existing file of that name is replaced in one step. Without a commit, the destructor
+/// removes the temporary file.
+///
+/// This is a stream buffer, so a std::ostream can write to it. Give that stream
+/// `exceptions(std::ios::badbit)`: a failed write then throws from the stream, too.
+///
+///     unlearn::AtomicFile file("log.csv");
+///     file.write(std::as_bytes(std::span(text)));
+///     file.commit();
 class AtomicFile : public std::streambuf {
  public:
-  /// @throws FileError when the file cannot be created
+  /// Creates `<path>.tmp`.
+  /// @param path the file that commit() creates or replaces
+  /// @throws FileError when the temporary file cannot be created
   explicit AtomicFile(std::string path)
       : path_(std::move(path)),
         temporary_(path_ + ".tmp"),
@@ -39,25 +47,30 @@ class AtomicFile : public std::streambuf {
   AtomicFile(AtomicFile&&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   AtomicFile& operator=(AtomicFile&&) = delete;
+  /// Removes the temporary file, unless it was committed.
   ~AtomicFile() override {
     if (!committed_) ::unlink(temporary_.c_str());
   }
 
-  /// Takes the space for `size` bytes now, so that a full disk is found before any work is done.
-  /// @throws FileError when there is no such space
+  /// Takes the disk space for the whole file now, so that a full disk is noticed before the work.
+  /// @param size the size of the file in bytes
+  /// @throws FileError when there is not so much space
   void reserve(std::size_t size) {
     errno = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(size));
     if (errno != 0) throw_system_error(temporary_, "to reserve " + std::to_string(size) + " bytes");
   }
 
-  /// @throws FileError when the system takes fewer bytes, as on a full disk
+  /// Appends bytes.
+  /// @throws FileError when they cannot all be written, as on a full disk
   void write(std::span<const std::byte> bytes) {
     drain();
     write_through(bytes);
   }
 
-  /// The file is `path` from here on, also after a power cut.
-  /// @throws FileError when a step fails; up to the renaming, `path` is then what it was before
+  /// Makes the bytes written so far the file `path`. When this returns, the file survives a power
+  /// cut. To be called once, as the last call.
+  /// @throws FileError when a step fails. If that happens before the renaming, the file that was at
+  ///         `path` before is still there.
   void commit() {
     drain();
     if (::fsync(file_.get()) != 0) throw_system_error(temporary_, "to make it durable");
@@ -69,19 +82,22 @@ class AtomicFile : public std::streambuf {
     sync_directory(directory_of(path_));
   }
 
-  /// The checksum of all bytes so far.
+  /// The Checksum of all bytes written so far.
+  /// @throws FileError when buffered bytes cannot be written
   [[nodiscard]] std::uint64_t checksum() {
     drain();
     return checksum_.value();
   }
 
  protected:
+  /// Writes the buffer out and stores one more character.
   int_type overflow(int_type next) override {
     drain();
     return traits_type::eq_int_type(next, traits_type::eof()) ? traits_type::not_eof(next)
                                                               : sputc(static_cast<char>(next));
   }
 
+  /// Stores characters; many of them bypass the buffer.
   std::streamsize xsputn(const char* text, std::streamsize count) override {
     if (count < epptr() - pptr()) return std::streambuf::xsputn(text, count);
     write(std::as_bytes(std::span(text, static_cast<std::size_t>(count))));

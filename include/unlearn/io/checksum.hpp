@@ -10,17 +10,20 @@
 
 namespace unlearn {
 
-// Files hold numbers as this machine does, and as NumPy calls little-endian.
+// Numbers go to files with the bytes that they have in memory, which the formats define as
+// little-endian.
 static_assert(std::endian::native == std::endian::little, "unlearn's files are little-endian");
 
 /// A 64-bit checksum of a sequence of bytes: FNV-1a on words of eight bytes, with a shift.
 ///
-/// With words w_1..w_n (the last one filled up with zeros) and then the number of bytes,
-/// h ← (h ⊕ w)·p, h ← h ⊕ (h >> 32). Each step is a bijection of h for a given word, and of w for a
-/// given h: a change inside a single word always changes the value. It guards against accidents,
-/// not against forgers. However the bytes are cut into pieces, the value is the same.
+/// h ← (h ⊕ w)·p, then h ← h ⊕ (h >> 32), for the words w_1..w_n (the last one filled up with
+/// zeros) and then for the number of bytes. Each step is a bijection of h for a given w, and of w
+/// for a given h, so a change inside a single word always changes the value. The checksum detects
+/// accidents, not forgeries. The value does not depend on how the bytes are cut into pieces.
+/// Source: FNV-1a, G. Fowler, L. C. Noll, K.-P. Vo; the words and the shift are changes to it.
 class Checksum {
  public:
+  /// Appends bytes to the sequence.
   void update(std::span<const std::byte> bytes) {
     while (!bytes.empty() && size_ % word_size != 0) {
       add_byte(bytes.front());
@@ -35,6 +38,7 @@ class Checksum {
     for (const std::byte byte : bytes) add_byte(byte);
   }
 
+  /// The checksum of the sequence so far. More bytes may follow.
   [[nodiscard]] std::uint64_t value() const {
     Checksum finished = *this;
     finished.mix(partial_);
@@ -60,7 +64,7 @@ class Checksum {
   std::uint64_t size_ = 0;
 };
 
-/// The checksum of one piece.
+/// The Checksum of `bytes`.
 [[nodiscard]] inline std::uint64_t checksum_of(std::span<const std::byte> bytes) {
   Checksum checksum;
   checksum.update(bytes);

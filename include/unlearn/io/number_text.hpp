@@ -12,10 +12,10 @@
 
 namespace unlearn {
 
-// Streams and printf write numbers as the locale has it; what stands in files must not depend on
-// that, and must be read back to the last bit.
+// Streams and printf follow the locale. The numbers in files must not depend on it, and must read
+// back exactly.
 
-/// The shortest decimal text that reads back as exactly this number.
+/// The shortest decimal text that reads back as exactly this number. The locale has no effect.
 template <class Number>
   requires(std::is_arithmetic_v<Number>)
 [[nodiscard]] std::string number_text(Number number) {
@@ -24,7 +24,10 @@ template <class Number>
   return {text.data(), written.ptr};
 }
 
-/// At most `digits` significant digits, for people.
+/// A number rounded for people to read.
+/// @param number the number
+/// @param digits the most significant digits to write
+/// @returns such as "0.3125" or "1.25e+08"; the locale has no effect
 [[nodiscard]] inline std::string rounded_text(double number, int digits) {
   std::array<char, 64> text{};
   const auto written = std::to_chars(text.data(), text.data() + text.size(), number,
@@ -32,7 +35,7 @@ template <class Number>
   return {text.data(), written.ptr};
 }
 
-/// 16 hexadecimal digits, for checksums.
+/// A number as 16 hexadecimal digits, in lower case; for checksums.
 [[nodiscard]] inline std::string hex_text(std::uint64_t number) {
   std::string text(16, '0');
   for (std::size_t i = text.size(); i > 0; --i, number /= 16) {
@@ -41,12 +44,14 @@ template <class Number>
   return text;
 }
 
-/// Reads all of `text` as one number.
-/// @return whether it was one, and in range
+/// Reads the whole of `text` as one number, whatever the locale.
+/// @param text   decimal digits, such as number_text() writes, and nothing else
+/// @param number receives the number
+/// @returns whether `text` is a number in the range of `Number`; if not, `number` is of no use
 template <class Number>
 [[nodiscard]] bool parse_number(std::string_view text, Number& number) {
   const char* const end = text.data() + text.size();
-  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the end is given
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` bounds the read
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   return error == std::errc{} && stop == end;
 }

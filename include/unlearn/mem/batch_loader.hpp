@@ -24,7 +24,7 @@ namespace unlearn {
 
 namespace detail {
 
-/// Tells a source of signals, or of noise, which of them come next, if it wants to know.
+/// Tells a source which signals, or which noises, come next, if it has a function for that.
 template <class Source>
 void prefetch(Source& source, const std::vector<Index>& next) {
   if constexpr (requires(std::span<const Index> names) { source.prefetch(names); }) {
@@ -39,19 +39,18 @@ void prefetch(Source& source, const std::vector<Index>& next) {
 
 }  // namespace detail
 
-/// Loads the clean signals of a batch and the noise that goes with them, into the memory of a
-/// policy. The stages of a run share one loader, as they take turns: a batch is valid until the
-/// next call of load().
+/// Loads the clean signals I of a batch and their noise δ, [B, elements] each, into the memory of a
+/// policy. The stages of a run share one loader: a batch is valid until the next one is loaded.
 template <ExecutionPolicy P, PairSource PairsT, NoiseStore NoiseT>
 class BatchLoader {
  public:
   /// Where the signals come from.
   using Pairs = PairsT;
-  /// What one number of a signal is.
+  /// The type of the numbers of a signal.
   using Sample = typename PairsT::sample_type;
-  /// What one number of a noise is.
+  /// The type of the numbers of a noise.
   using Delta = typename NoiseT::value_type;
-  /// What a model is given.
+  /// The batches that a model gets.
   using Batch = SignalBatch<Sample, Delta>;
   static_assert(std::is_integral_v<Sample> == std::is_integral_v<Delta>,
                 "signals of uint8 go with a noise store of int8, signals of float with float");
@@ -64,20 +63,21 @@ class BatchLoader {
     Box<float> box;         ///< valid range of float signals
   };
 
-  /// @param policy  in whose memory the batches are
-  /// @param sources must outlive the loader
-  /// @param rows    the most in a batch
+  /// @param policy  the batches are in its memory; must outlive the loader
+  /// @param sources what it refers to must outlive the loader
+  /// @param rows    the most rows in a batch
   BatchLoader(const P& policy, const Sources& sources, std::size_t rows)
       : policy_(&policy),
         sources_(sources),
         clean_(scratch<Sample>(policy, rows * sources.pairs.elements())),
         delta_(scratch<Delta>(policy, rows * sources.pairs.elements())) {}
 
-  /// The policy in whose memory everything is.
+  /// The policy; the batches are in its memory.
   [[nodiscard]] const P& policy() const { return *policy_; }
 
-  /// Loads these perturbed signals, each noise as far as its signal has room for it.
-  /// @param next the batch after it, which a source may prefetch; empty if nothing is known of it
+  /// Loads perturbed signals. Each noise is clipped so that I + δ is in the valid range.
+  /// @param batch the signals and their noise groups
+  /// @param next  the batch after it, which a source may prefetch; empty if it is not known
   Batch load(std::span<const PerturbedSignal> batch, std::span<const PerturbedSignal> next) {
     load_clean(batch, next);
     sources_.noise.load(noise_groups_of(batch), delta());
@@ -85,21 +85,26 @@ class BatchLoader {
     return clipped();
   }
 
-  /// Loads the clean signals alone; with_noise() then gives them a noise.
+  /// Loads only the clean signals; with_noise() then adds the noise.
+  /// @param batch the signals; their noise groups have no effect
+  /// @param next  the batch after it, which a source may prefetch; empty if it is not known
   void load_clean(std::span<const PerturbedSignal> batch, std::span<const PerturbedSignal> next) {
     size_ = batch.size();
     sources_.pairs.load_signals(signals_of(batch), View<Sample, 2>(clean_.data(), extents()));
     detail::prefetch(sources_.pairs, signals_of(next));
   }
 
-  /// Loads the perturbed signals of these rows.
+  /// Loads the perturbed signals of rows, with the noise of their groups, clipped as above.
+  /// @param rows the rows of the batch
+  /// @param next the rows of the batch after it; empty if they are not known
   Batch load(std::span<const Index> rows, std::span<const Index> next) {
     return load(perturbed_signals_of(sources_.pairs, sources_.scope, rows),
                 perturbed_signals_of(sources_.pairs, sources_.scope, next));
   }
 
-  /// The loaded batch with other noise: signal i gets row places[i] of `noise`, as far as it has
-  /// room for it.
+  /// Gives the loaded signals another noise, clipped as above.
+  /// @param noise  [n, elements]
+  /// @param places [B]; signal i gets row places[i] of `noise`
   Batch with_noise(View<const Delta, 2> noise, View<const Index, 1> places) {
     backend_of(*policy_).gather_rows(noise, places, delta());
     return clipped();
@@ -115,8 +120,8 @@ class BatchLoader {
     return {size_, sources_.pairs.elements()};
   }
 
-  // A noise that several signals share can leave the valid range of one of them. What is published
-  // is the clipped sum, so that is what the model meets.
+  // With a noise that several signals share, I + δ can leave the valid range. The clipped sum is
+  // published, so the model must get the clipped sum, too.
   Batch clipped() {
     if constexpr (std::is_integral_v<Sample>) {
       PixelGridSet{.lattice = {.radius = PixelGrid::max_radius}, .clean = clean()}.project(*policy_,
@@ -137,20 +142,21 @@ class BatchLoader {
   ScratchOf<Delta, P> delta_;
 };
 
-/// Loads clean signals without any noise: what plain training takes its batches from.
+/// Loads clean signals without noise, [B, elements] in the host's memory: for plain training.
 template <PairSource PairsT>
 class CleanLoader {
  public:
-  /// What one number of a signal is.
+  /// The type of the numbers of a signal.
   using Sample = typename PairsT::sample_type;
-  /// What a model is given; its noise is empty.
+  /// The batches that a model gets; their noise is empty.
   using Batch = SignalBatch<Sample, noise_of_t<PairsT>>;
 
   /// @param pairs must outlive the loader
   explicit CleanLoader(PairsT& pairs) : pairs_(&pairs) {}
 
-  /// Loads the signals of these rows; valid until the next call.
-  /// @param next the batch after it, which the source may prefetch
+  /// Loads the signals of rows; the batch is valid until the next call.
+  /// @param rows the rows of the batch
+  /// @param next the rows of the batch after it, which the source may prefetch; may be empty
   Batch load(std::span<const Index> rows, std::span<const Index> next) {
     clean_.resize(rows.size() * pairs_->elements());
     const View<Sample, 2> clean(clean_, {rows.size(), pairs_->elements()});

@@ -13,18 +13,18 @@
 
 namespace unlearn {
 
-/// The captions of rows, each with its row's current trigger, as a text encoder meets them.
+/// Makes the texts T ⊕ t of rows: each row's caption with its current trigger.
 template <PairSource Pairs, TriggerPlacement Placement>
 class CaptionTexts {
  public:
   /// What the texts are made of.
   struct Sources {
-    Pairs& pairs;                   ///< the captions
-    const TriggerTable& triggers;   ///< the triggers
+    Pairs& pairs;                   ///< gives the captions
+    const TriggerTable& triggers;   ///< the current triggers
     const GroupMap& trigger_scope;  ///< which row has which trigger
   };
 
-  /// @param sources   must outlive this
+  /// @param sources   what it refers to must outlive this object
   /// @param placement where a trigger is put in its caption; copied
   CaptionTexts(const Sources& sources, const Placement& placement)
       : sources_(sources), sequences_(placement, sources.triggers.length()) {}
@@ -49,12 +49,12 @@ class CaptionTexts {
   TokenSequences<Placement> sequences_;
 };
 
-/// The captions of rows without any trigger.
+/// Makes the texts T of rows: captions without triggers.
 template <PairSource Pairs, TriggerPlacement Placement>
 class BareCaptions {
  public:
-  /// @param pairs     the captions; must outlive this
-  /// @param placement cuts what is longer than the context; copied
+  /// @param pairs     gives the captions; must outlive this object
+  /// @param placement cuts captions that are longer than the context; copied
   BareCaptions(Pairs& pairs, const Placement& placement)
       : pairs_(&pairs), sequences_(placement, 0) {}
 

@@ -8,12 +8,14 @@
 
 namespace unlearn {
 
-/// MEM-n as the paper runs it; n is the length of the state's triggers (MEM-3: n = 3).
+/// MEM-n with the settings of the paper. n is the length of the triggers in the state: n = 3 for
+/// MEM-3.
 /// Source: MEM (Liu et al., ACM MM 2024), section on the experimental settings.
 [[nodiscard]] constexpr MultiStepMinimizer<> mem() { return {}; }
 
-/// EM: error-minimising noise without triggers and without shuffled captions. 5 rounds of 50
-/// surrogate steps and 8 noise steps, as the MEM paper's baseline; leave the triggers empty.
+/// EM: error-minimising noise without triggers and without shuffled captions. It has 5 rounds of 50
+/// surrogate steps and 8 noise steps, like the baseline of the MEM paper. Leave the triggers of the
+/// state empty.
 /// Source: H. Huang et al., Unlearnable Examples, ICLR 2021; MEM, Table 1.
 [[nodiscard]] constexpr MultiStepMinimizer<> em() {
   MultiStepMinimizer<> em;
@@ -24,8 +26,8 @@ namespace unlearn {
   return em;
 }
 
-/// UAP: noise that raises the loss of a model trained on clean data; one round, the model stays
-/// as it is. Train it first, on a state without noise and triggers; leave the triggers empty.
+/// UAP: noise that raises the loss of a model trained on clean data. It has one round, and does not
+/// change the model: train the model before. Leave the triggers of the state empty.
 /// Source: MEM, Table 1.
 [[nodiscard]] constexpr MultiStepMinimizer<> uap() {
   MultiStepMinimizer<> uap;
@@ -37,8 +39,8 @@ namespace unlearn {
   return uap;
 }
 
-/// Nothing but `steps` optimiser steps on the pairs as a state has them: how a hacker, or UAP's
-/// surrogate, is trained.
+/// Only `steps` optimiser steps on the pairs with the noise and triggers of a state. So a hacker,
+/// or the surrogate of UAP, is trained.
 [[nodiscard]] constexpr MultiStepMinimizer<> training(std::size_t steps) {
   MultiStepMinimizer<> training;
   training.descent.steps = 0;

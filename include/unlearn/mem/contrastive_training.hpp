@@ -21,26 +21,30 @@
 
 namespace unlearn {
 
-/// Plain training of a model on pairs as they are: a run of SurrogateStage alone, without noise and
-/// triggers. A hacker does this with published pairs. Rounds, events, checkpoints and resuming are
-/// those of MultiStepMinimizer; a round is usually an epoch.
+/// min over f of L(f(I, T)): trains a model on pairs as they are, without noise and triggers. A
+/// hacker does this with published pairs.
+///
+/// This is a run whose only stage is SurrogateStage. Rounds, events, checkpoints and resuming work
+/// as in MultiStepMinimizer. Usually a round is an epoch.
 template <ContrastiveLoss Loss = InfoNce, class Placement = FrontPlacement>
 struct ContrastiveTraining {
-  std::uint32_t rounds = 1;      ///< a resumed run counts the earlier ones in
+  std::uint32_t rounds = 1;      ///< the most rounds, including those before a resume
   std::size_t steps = 0;         ///< optimiser steps a round
-  std::size_t batch_size = 128;  ///< at most; fewer where there are fewer rows
+  std::size_t batch_size = 128;  ///< rows in a batch; fewer if there are fewer rows
   Loss loss{};                   ///< what the model minimises
   Placement placement{};         ///< cuts captions that are longer than the context
 
-  /// Trains from where `state` is to the end.
+  /// Trains from the progress in `state` to the end.
   ///
-  /// @param model     Trainable on the loss
+  /// @param model     a model that is Trainable on the loss
   /// @param pairs     a PairSource
-  /// @param state     the progress; changed batch by batch
+  /// @param state     the progress; updated after each batch
   /// @param rng       the run's generator
-  /// @param observers told of RunBegin, BatchEnd, RoundEnd, RunEnd and SafePoint
-  /// @returns why it stopped, and its losses
-  /// @throws InvalidArgument for no rows, or a batch size of 0. What the model, the source or an
+  /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
+  /// @returns why the run ended, and its losses
+  /// @throws InvalidArgument for no rows, for a batch size of 0, and for a progress that is not one
+  /// of
+  ///         this run. What the model, the source or an
   ///         observer throws passes through.
   template <class Model, PairSource Pairs, std::uniform_random_bit_generator Rng,
             class... Observers>

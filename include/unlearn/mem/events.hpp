@@ -11,14 +11,14 @@
 
 namespace unlearn {
 
-// What a run tells its observers. An observer takes one or more of these by const reference and
-// returns void or Flow.
+// The events that a run tells its observers. An observer takes one or more of them by const
+// reference, and returns void or Flow.
 
-/// A run is about to start, or to go on from its state.
+/// A run is about to start, or to resume from its state.
 struct RunBegin {
-  std::uint32_t first_round = 0;            ///< the round it starts in
+  std::uint32_t first_round = 0;            ///< the round in which it starts
   std::uint32_t rounds = 0;                 ///< the round limit
-  std::span<const RoundLosses> complete{};  ///< rounds before it; valid during the call
+  std::span<const RoundLosses> complete{};  ///< the rounds before; valid during the call
 };
 
 /// A batch is complete.
@@ -27,8 +27,8 @@ struct BatchEnd {
   std::uint32_t rounds;    ///< the round limit
   std::string_view stage;  ///< the name of the batch's stage; has static storage
   std::size_t batch;       ///< counted from 0
-  std::size_t batches;     ///< of the stage in this round
-  double loss;  ///< of the batch: before a surrogate step, after a search or the last noise step
+  std::size_t batches;     ///< how many the stage has in this round
+  double loss;  ///< before a surrogate step; after a trigger search or the last noise step
 };
 
 /// A round is complete.
@@ -37,16 +37,16 @@ struct RoundEnd {
   std::uint32_t rounds = 0;  ///< the round limit
 };
 
-/// The run has ended. Observers are told this even when one of them ended the run.
+/// The run has ended. Observers are told also when one of them ended it.
 struct RunEnd {
   StopReason stop;  ///< why
 };
 
-/// State, generator and model are between two batches: what is saved now can be resumed.
+/// State, generator and model are between two batches. A run can resume from a copy of them.
 ///
-/// Observers are told this after each batch, after each round and before RunEnd; `last` is true the
-/// last time. They are not told it after a loss that is not finite, so the last safe point has seen
-/// the last good state.
+/// Observers are told after each batch, after each round and before RunEnd; `last` is true the last
+/// time. They are not told after a loss that is not finite, so at the last safe point they
+/// have seen the last good state.
 template <class State, class Rng, class Model>
 struct SafePoint {
   State& state;  ///< a RunState or a TrainingState

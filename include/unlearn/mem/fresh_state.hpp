@@ -11,10 +11,13 @@
 
 namespace unlearn {
 
-/// The state of a run that has not begun: no noise, in memory, and the same trigger everywhere.
+/// The state of a run that has not begun: δ = 0, kept in memory, and the same trigger in all
+/// groups.
 ///
-/// @param initial the trigger to start from, n tokens; empty for no triggers
-/// @param scope   who shares what; by default Scope::of(pairs)
+/// @param pairs   the source of the run's pairs
+/// @param initial the trigger to start from, [n]; empty for no triggers
+/// @param scope   which rows share a noise or a trigger
+/// @returns noise [noise groups, elements], triggers [trigger groups, n], and an empty progress
 template <PairSource Pairs>
 [[nodiscard]] RunState<MemoryNoiseStore<noise_of_t<Pairs>>> fresh_state(
     Pairs& pairs, std::span<const Token> initial, const Scope& scope) {
@@ -23,6 +26,7 @@ template <PairSource Pairs>
           .scope = scope};
 }
 
+/// The state above with the default scope, Scope::of(pairs).
 template <PairSource Pairs>
 [[nodiscard]] auto fresh_state(Pairs& pairs, std::span<const Token> initial = {}) {
   return fresh_state(pairs, initial, Scope::of(pairs));

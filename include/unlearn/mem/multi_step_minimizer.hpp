@@ -40,46 +40,47 @@ namespace unlearn {
 
 /// Multi-step Error Minimization: min over δ, t of E[min over f of L(f(I + δ, T ⊕ t))] (Eq. 4).
 ///
-/// A round solves three levels in turn, each by a policy of its own: optimiser steps of the
-/// surrogate, HotFlip with beam search for the triggers (Eq. 6), projected sign descent for the
-/// noise (Eq. 5). It only composes; each part works alone. A level that is given no steps is left
-/// out, which makes EM and UAP configurations: see configurations.hpp.
+/// A round has three levels, each with its own policies: optimiser steps of the surrogate f,
+/// HotFlip and beam search for the triggers t (Eq. 6), and projected sign descent for the noise δ
+/// (Eq. 5). In a round, the trigger search visits every row once, and the descent every perturbed
+/// signal once.
+///
+/// This class only puts the parts together; each of them also works alone. A level without steps is
+/// left out. So EM and UAP are configurations of this class: see configurations.hpp.
 /// Source: X. Liu et al., "Multimodal Unlearnable Examples: Protecting Data against Multimodal
 /// Contrastive Learning", ACM MM 2024.
-///
-/// A noise pass visits every perturbed signal once a round, a trigger pass every row.
 template <class Ball = LinfBall<double>, class Placement = FrontPlacement, class Loss = InfoNce,
           class Constraint = AnyTrigger>
 struct MultiStepMinimizer {
-  ProjectedSignDescent descent{};     ///< `keep` has no say here: the loss is redrawn every step
-  Ball ball{.radius = 8.0 / 255};     ///< bounds each noise
-  Box<float> box{};                   ///< valid range of float signals; the lattice's is 0 to 255
+  ProjectedSignDescent descent{};     ///< `keep` is ignored: the loss is drawn anew at each step
+  Ball ball{.radius = 8.0 / 255};     ///< the bound of each noise
+  Box<float> box{};                   ///< valid range of float signals; pixels have 0 to 255
   HotFlipCandidateSearch search{};    ///< proposes tokens for a trigger
-  BeamSearch beam{};                  ///< tries them, and keeps what lowers the loss
+  BeamSearch beam{};                  ///< keeps those that lower the loss
   CaptionShuffle shuffle{};           ///< of the captions in the noise step
-  Placement placement{};              ///< where a trigger stands in its caption
+  Placement placement{};              ///< where a trigger is put in its caption
   Loss loss{};                        ///< L
-  Constraint constraint{};            ///< constraint(row, trigger): may this caption have it?
-  TokenFilterRef filter{};            ///< tokens that triggers may use; not copied; by default all
-  std::uint32_t rounds = 20;          ///< at most; a resumed run counts the earlier ones in
-  std::uint32_t trigger_rounds = 5;   ///< triggers are searched in so many first rounds
-  std::size_t surrogate_steps = 200;  ///< a round
-  std::size_t batch_size = 128;       ///< at most; the batches of a pass differ by one pair at most
+  Constraint constraint{};            ///< constraint(row, trigger): is it allowed there?
+  TokenFilterRef filter{};            ///< tokens that triggers may use; by default all
+  std::uint32_t rounds = 20;          ///< the most rounds, including those before a resume
+  std::uint32_t trigger_rounds = 5;   ///< the first rounds, in which triggers are searched
+  std::size_t surrogate_steps = 200;  ///< optimiser steps in each round
+  std::size_t batch_size = 128;       ///< the most pairs in a batch; batches differ by at most one
   std::size_t encode_rows = 2048;     ///< the most sequences in one call of the text encoder
-  double stop_loss = 0.01;            ///< stop when a round's last loss is below; minimising only
-  Parallel execution{};               ///< how many threads the library's own work takes
+  double stop_loss = 0.01;            ///< a lower last loss of a round ends a minimising run
+  Parallel execution{};               ///< how many threads the library's own work uses
 
-  /// Runs from where `state` stands to the end.
+  /// Runs from the progress in `state` to the end. Everything is in the host's memory.
   ///
   /// @param model     a DualEncoder; Trainable unless `surrogate_steps` is 0
-  /// @param pairs     a PairSource
-  /// @param state     noise, triggers, scope and progress; changed in place, batch by batch
+  /// @param pairs     a PairSource of N signals [N, elements] and their captions
+  /// @param state     noise, triggers, scope and progress; updated in place after each batch
   /// @param rng       the run's generator
-  /// @param observers told of RunBegin, BatchEnd, RoundEnd, RunEnd and SafePoint
-  /// @returns why it stopped, and its losses. With a deterministic model, the same state and
-  ///          generator give the same bytes, whatever the number of threads.
+  /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
+  /// @returns why the run ended, its losses, and how much work it did. With a deterministic model,
+  ///          the same state and generator give the same bytes for any number of threads.
   /// @throws InvalidArgument when shapes or settings do not fit together. What the model, the
-  ///         source, the store or an observer throws passes through; the state then stands at the
+  ///         source, the store or an observer throws passes through; the state is then that of the
   ///         last complete batch.
   template <class Model, PairSource Pairs, class Store, std::uniform_random_bit_generator Rng,
             class... Observers>
@@ -88,23 +89,25 @@ struct MultiStepMinimizer {
     return minimize(execution, model, pairs, state, rng, observers...);
   }
 
-  /// The same by a policy. With a device's, all that belongs to signals stays in its memory: the
-  /// views that the model, the source and the store are given refer to it, and so does the
-  /// gradient that the model writes. All that belongs to texts lies in the host's: token batches,
-  /// the embeddings that the model returns, token gradients and, unless the model is a TokenRanker,
-  /// its table.
+  /// Runs with a policy of your choice. Parameters, result and exceptions are those of the overload
+  /// above, with these differences for the policy of a device:
+  ///  - Signals, noise and the gradients of signals are in the memory of the device. The model, the
+  ///    source and the store get views of that memory.
+  ///  - Texts are in the host's memory: token batches, the embeddings that the model returns, token
+  ///    gradients and, unless the model is a TokenRanker, its token embeddings.
+  ///  - The noise is in a HostBackedNoiseStore. When this returns, the store has copied all of it
+  ///  to
+  ///    the host. When this throws, some of it may not have been copied.
   ///
-  /// The noise is in a HostBackedNoiseStore, which has brought it home when this returns; when it
-  /// throws, not all of it may be there.
-  ///
-  /// @param policy    of the noise's steps and of batches; `execution` is that of all other work.
-  ///                  For a GPU: unlearn::cuda::Device, with DevicePairSource and DeviceNoiseStore
-  /// @param model     as above
-  /// @param pairs     as above; with a device's policy it writes signals to the device's memory
-  /// @param state     as above
-  /// @param rng       as above
-  /// @param observers as above
-  /// @returns and throws as above
+  /// @param policy    where batches are kept and noise steps are computed; all other work uses
+  ///                  `execution`. For a GPU: unlearn::cuda::Device
+  /// @param model     a DualEncoder; Trainable unless `surrogate_steps` is 0
+  /// @param pairs     a PairSource that writes to the policy's memory; for a GPU: DevicePairSource
+  /// @param state     noise, triggers, scope and progress; for a GPU with a DeviceNoiseStore
+  /// @param rng       the run's generator
+  /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
+  /// @returns why the run ended, its losses, and how much work it did
+  /// @throws InvalidArgument when shapes or settings do not fit together
   template <ExecutionPolicy Policy, class Model, PairSource Pairs, class Store,
             std::uniform_random_bit_generator Rng, class... Observers>
   RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,

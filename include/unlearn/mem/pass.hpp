@@ -15,7 +15,7 @@
 
 namespace unlearn {
 
-/// The numbers 0 to `count` − 1 in an order that is drawn from `seed` alone.
+/// The numbers 0 to `count` − 1 in a random order that depends only on `seed`.
 [[nodiscard]] inline std::vector<Index> drawn_order(std::size_t count, std::uint64_t seed) {
   std::vector<Index> order(count);
   std::iota(order.begin(), order.end(), Index{0});
@@ -24,10 +24,10 @@ namespace unlearn {
   return order;
 }
 
-/// Cuts a pass over `count` items into batches of at most `batch_size`. Their sizes differ by one
-/// at most: a contrastive loss says little about a tiny last batch.
+/// Cuts a pass over `count` items into batches of at most `batch_size`. The sizes of the batches
+/// differ by at most one, because a contrastive loss means little for a tiny last batch.
 struct PassCut {
-  std::size_t count = 0;       ///< items; 0 for no pass at all
+  std::size_t count = 0;       ///< the number of items; 0 for no pass
   std::size_t batch_size = 1;  ///< at least 1
 
   /// The number of batches.
@@ -43,21 +43,22 @@ struct PassCut {
   }
 };
 
-/// A pass over a data set, batch by batch, in an order that is drawn anew for each pass.
+/// A pass over a data set, batch by batch. Each pass has a new random order.
 ///
-/// For a stage that visits each item once a round. The seed of the order is part of the progress,
-/// so a resumed run finds the same order.
+/// It is for a stage that visits each item once a round. The seed of the order is part of the
+/// progress, so a resumed run has the same order.
 class Pass {
  public:
   /// @param cut      how the items are cut into batches
-  /// @param progress the stage's part of the run's progress; must outlive this
+  /// @param progress the stage's part of the run's progress; must outlive this object
   Pass(const PassCut& cut, PassProgress& progress) : cut_(cut), progress_(&progress) {}
 
   /// The number of batches.
   [[nodiscard]] std::size_t batches() const { return cut_.batches(); }
 
   /// The items of the batch that is due; valid until the next pass begins.
-  /// @param rng drawn from at the first batch of a pass
+  /// @param due which batch
+  /// @param rng the run's generator; only the first batch of a pass draws from it
   template <std::uniform_random_bit_generator Rng>
   [[nodiscard]] std::span<const Index> batch(const StageBatch& due, Rng& rng) {
     if (due.batch == 0) progress_->order_seed = random_bits(rng);
@@ -65,7 +66,7 @@ class Pass {
     return cut_.batch(order_, due.batch);
   }
 
-  /// The items of the batch after it; none after the last one. To be called after `batch`.
+  /// The items of the batch after `due`; none after the last one. Call batch() first.
   [[nodiscard]] std::span<const Index> next(const StageBatch& due) const {
     const std::size_t next = due.batch + 1;
     return next < batches() ? cut_.batch(order_, next) : std::span<const Index>();

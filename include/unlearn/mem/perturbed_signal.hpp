@@ -16,21 +16,21 @@ namespace unlearn {
 
 /// A signal together with one of the noises that are added to it.
 struct PerturbedSignal {
-  Index signal = 0;       ///< of the pair source
-  Index noise_group = 0;  ///< of the noise store
+  Index signal = 0;       ///< its number in the pair source
+  Index noise_group = 0;  ///< the number of its noise in the noise store
 
-  /// Whether signal and noise are the same.
+  /// Whether signals and noises are the same.
   friend bool operator==(const PerturbedSignal&, const PerturbedSignal&) = default;
 };
 
-/// The signal of each of `batch`.
+/// The signal of each element of `batch`.
 [[nodiscard]] inline std::vector<Index> signals_of(std::span<const PerturbedSignal> batch) {
   std::vector<Index> signals(batch.size());
   std::ranges::transform(batch, signals.begin(), &PerturbedSignal::signal);
   return signals;
 }
 
-/// The noise group of each of `batch`.
+/// The noise group of each element of `batch`.
 [[nodiscard]] inline std::vector<Index> noise_groups_of(std::span<const PerturbedSignal> batch) {
   std::vector<Index> groups(batch.size());
   std::ranges::transform(batch, groups.begin(), &PerturbedSignal::noise_group);
@@ -38,6 +38,9 @@ struct PerturbedSignal {
 }
 
 /// The perturbed signal of each of `rows`.
+/// @param pairs the rows and their signals
+/// @param noise which rows share a noise
+/// @param rows  the rows
 template <PairSource Pairs>
 [[nodiscard]] std::vector<PerturbedSignal> perturbed_signals_of(Pairs& pairs, const GroupMap& noise,
                                                                 std::span<const Index> rows) {
@@ -50,11 +53,11 @@ template <PairSource Pairs>
 }
 
 /// The distinct perturbed signals of a data set, and the rows of each. A noise pass visits each of
-/// them once.
+/// these signals once.
 class PerturbedSignals {
  public:
   /// @param pairs the rows and their signals
-  /// @param noise which rows share a noise; as many rows as `pairs` has
+  /// @param noise which rows share a noise; it has as many rows as `pairs`
   template <PairSource Pairs>
   PerturbedSignals(Pairs& pairs, const GroupMap& noise) {
     std::vector<Index> rows(noise.rows());
@@ -74,13 +77,13 @@ class PerturbedSignals {
     exclusive_ = signals_.size() == noise.groups();
   }
 
-  /// How many there are.
+  /// The number of perturbed signals.
   [[nodiscard]] std::size_t size() const { return signals_.size(); }
   /// Perturbed signal `number`.
   [[nodiscard]] const PerturbedSignal& operator[](std::size_t number) const {
     return signals_[number];
   }
-  /// Those with these numbers.
+  /// The perturbed signals with these numbers.
   [[nodiscard]] std::vector<PerturbedSignal> at(std::span<const Index> numbers) const {
     std::vector<PerturbedSignal> signals(numbers.size());
     std::ranges::transform(numbers, signals.begin(), [&](Index n) { return signals_[n]; });
@@ -90,7 +93,7 @@ class PerturbedSignals {
   [[nodiscard]] std::span<const Index> rows_of(std::size_t number) const {
     return rows_.rows_of(number);
   }
-  /// Whether every noise belongs to one signal only.
+  /// Whether each noise belongs to only one signal.
   [[nodiscard]] bool exclusive() const { return exclusive_; }
 
  private:

@@ -13,9 +13,9 @@ namespace unlearn {
 /// The mean loss of a stage over the batches of one round.
 struct StageLoss {
   std::string stage{};  ///< the stage's name
-  double mean = 0;      ///< over its batches
+  double mean = 0;      ///< the mean loss over its batches
 
-  /// Whether name and mean are equal.
+  /// Whether names and means are equal.
   friend bool operator==(const StageLoss&, const StageLoss&) = default;
 };
 
@@ -30,7 +30,8 @@ struct RoundLosses {
     return found == stages.end() ? std::nullopt : std::optional(found->mean);
   }
 
-  /// The loss of the last stage that ran, which a stop loss is compared with; nothing if none ran.
+  /// The mean loss of the last stage that ran. A stop loss is compared with it. Nothing if no stage
+  /// ran.
   [[nodiscard]] std::optional<double> last() const {
     return stages.empty() ? std::nullopt : std::optional(stages.back().mean);
   }

@@ -9,32 +9,32 @@
 
 namespace unlearn {
 
-/// How far a stage that visits a whole data set once a round has come. Only such a stage writes it,
+/// The progress of a stage that visits a whole data set once a round. Only such a stage writes it,
 /// through Pass.
 struct PassProgress {
-  std::uint64_t order_seed = 0;  ///< the order of the pass under way is drawn from it
+  std::uint64_t order_seed = 0;  ///< the order of the current pass is drawn from it
 };
 
-/// How far the surrogate's training has come. Only SurrogateStage writes it.
+/// The progress of the surrogate's training. Only SurrogateStage writes it.
 struct TrainingProgress {
   std::uint64_t epoch_seed = 0;  ///< the order of the current epoch is drawn from it
-  std::uint64_t epoch_row = 0;   ///< rows of that epoch which the surrogate has seen
+  std::uint64_t epoch_row = 0;   ///< how many rows of that epoch the surrogate has seen
   std::uint64_t steps = 0;       ///< optimiser steps taken so far
 };
 
-/// How far a run has come, between two batches: enough to go on from there.
+/// The progress of a run between two batches. A run can resume from it.
 ///
-/// Everything but `pass` and `training` is written by the runner alone. A stage is given no more
-/// than the part that it may write.
+/// Only the runner writes it, except for `pass` and `training`. A stage gets only the part that it
+/// may write.
 struct RunProgress {
-  std::uint32_t round = 0;           ///< the round under way; rounds before it are complete
-  std::string stage{};               ///< name of the stage under way; empty for the first one
-  std::uint64_t batch = 0;           ///< batches of this stage that are complete
-  double loss_sum = 0;               ///< over the complete batches of this stage
-  RoundLosses current{};             ///< losses of the round under way
+  std::uint32_t round = 0;           ///< the current round; rounds before it are complete
+  std::string stage{};               ///< name of the current stage; empty for the first one
+  std::uint64_t batch = 0;           ///< how many batches of this stage are complete
+  double loss_sum = 0;               ///< the sum over the complete batches of this stage
+  RoundLosses current{};             ///< losses of the current round
   std::vector<RoundLosses> trace{};  ///< losses of the complete rounds
-  PassProgress pass{};               ///< of the stage under way
-  TrainingProgress training{};       ///< of the surrogate
+  PassProgress pass{};               ///< progress of the current pass
+  TrainingProgress training{};       ///< progress of the surrogate's training
 };
 
 }  // namespace unlearn

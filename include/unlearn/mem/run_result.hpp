@@ -11,15 +11,15 @@
 
 namespace unlearn {
 
-/// How a run ended. Noise and triggers are in its state.
+/// The result of a run. Noise and triggers are in its state.
 struct RunResult {
-  StopReason stop = StopReason::running;  ///< why it ended
-  std::optional<double> loss{};           ///< of the last stage of the last complete round
-  std::uint32_t rounds = 0;               ///< complete rounds, those before a resume included
-  std::uint64_t train_steps = 0;          ///< surrogate steps, those before a resume included
-  std::size_t hypotheses = 0;             ///< triggers scored by this call
-  std::size_t evaluations = 0;            ///< of the noise's loss by this call
-  std::vector<RoundLosses> trace{};       ///< an entry for each complete round
+  StopReason stop = StopReason::running;  ///< why the run ended
+  std::optional<double> loss{};           ///< RoundLosses::last() of the last complete round
+  std::uint32_t rounds = 0;               ///< complete rounds, including those before a resume
+  std::uint64_t train_steps = 0;          ///< surrogate steps, including those before a resume
+  std::size_t hypotheses = 0;             ///< how many triggers this call scored
+  std::size_t evaluations = 0;            ///< how often this call evaluated the loss of the noise
+  std::vector<RoundLosses> trace{};       ///< the losses of each complete round
 };
 
 }  // namespace unlearn

@@ -7,11 +7,11 @@
 
 namespace unlearn {
 
-/// All that a run changes, apart from the model and the generator, and who shares what of it.
+/// All that a run changes except the model and the generator, and which rows share what.
 ///
-/// `Store` is a NoiseStore: MemoryNoiseStore, MappedNoiseStore, DeviceNoiseStore or one of yours.
-/// It holds a noise for each group of `scope.noise`; `triggers` holds one trigger for each group of
+/// There is one noise for each group of `scope.noise`, and one trigger for each group of
 /// `scope.triggers`.
+/// @tparam Store a NoiseStore: MemoryNoiseStore, MappedNoiseStore, DeviceNoiseStore or your own
 template <class Store>
 struct RunState {
   Store noise;              ///< [scope.noise.groups(), elements]
@@ -20,7 +20,7 @@ struct RunState {
   RunProgress progress{};   ///< {} for a run that has not begun
 };
 
-/// The state of a run that trains a model and changes neither noise nor triggers.
+/// The state of a run that only trains a model, without noise and triggers.
 struct TrainingState {
   RunProgress progress{};  ///< {} for a run that has not begun
 };

@@ -23,12 +23,12 @@ namespace unlearn {
 
 /// When a run ends by itself.
 struct RunLimits {
-  std::uint32_t rounds = 1;  ///< at most; those before a resume are counted in
-  /// The run has converged when a round's last loss is below this; nothing: it never does.
+  std::uint32_t rounds = 1;  ///< the most rounds, including those before a resume
+  /// The run has converged when the last loss of a round is below this. Without it, it never has.
   std::optional<double> stop_loss{};
 };
 
-/// What a run changes, and what observers see of it at safe points.
+/// What a run changes; observers get it at safe points.
 template <class State, class Rng, class Model>
 struct RunSubject {
   State& state;  ///< has a RunProgress `progress`
@@ -38,8 +38,8 @@ struct RunSubject {
 
 namespace detail {
 
-/// Walks through rounds, stages and batches. It alone writes the rounds, batches and losses of the
-/// progress; what a stage does is the stage's own affair.
+/// Walks through rounds, stages and batches. Only the runner writes the rounds, batches and losses
+/// of the progress. It does not know what a stage does.
 template <class Subject, class... Stages>
 class Runner {
  public:
@@ -95,7 +95,7 @@ class Runner {
     std::apply([&](auto&... stages) { (call(stages), ...); }, stages_);
   }
 
-  /// What `call` returns for the stage under way.
+  /// What `call` returns for the current stage.
   template <class Call>
   [[nodiscard]] auto at_stage(const Call& call) const {
     using First = std::tuple_element_t<0, std::tuple<Stages&...>>;
@@ -162,8 +162,8 @@ class Runner {
     return at_stage([&](auto& stage) { return stage.run(at, subject_.rng); });
   }
 
-  /// The progress moves on before anybody is told: an observer may throw, and the state must be one
-  /// to go on from.
+  /// Updates the progress before it tells the observers: an observer may throw, and the run must
+  /// then be able to resume from the state.
   template <class... Observers>
   Flow end_batch(BatchEnd event, double loss, Observers&... observers) {
     event.loss = loss;
@@ -202,25 +202,26 @@ class Runner {
   Subject subject_;
   std::tuple<Stages&...> stages_;
   RunProgress& progress_;
-  std::size_t stage_ = 0;  ///< which of the stages is under way
+  std::size_t stage_ = 0;  ///< index of the current stage
 };
 
 }  // namespace detail
 
-/// Runs stages in turn, round by round, from where `subject.state.progress` is to the end.
+/// Runs a list of stages, round by round, from `subject.state.progress` to the end of the run:
 ///
-///     for each round: for each stage: for each of its batches: run it, tell the observers
+///     for each round, for each stage, for each of its batches: run it, tell the observers
 ///
 /// MEM, EM, UAP and plain training are such lists: see MultiStepMinimizer and ContrastiveTraining.
 ///
 /// @param limits    when the run ends by itself
 /// @param subject   state, generator and model
-/// @param stages    each a RunStage, by reference, in the order in which they take turns: std::tie
-/// @param observers told of RunBegin, BatchEnd, RoundEnd, RunEnd and SafePoint
-/// @returns why it ended
-/// @throws InvalidArgument when the progress is that of other stages, or of a stage with more
-///         batches. What a stage or an observer throws passes through; the progress is then that of
-///         the last complete batch.
+/// @param stages    std::tie(...) of the stages, each a RunStage, in their order within a round
+/// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
+/// @returns why the run ended: `converged`, `round_limit`, `not_finite` or `stopped_by_observer`
+/// @throws InvalidArgument when the progress is beyond the round limit, or does not fit these
+/// stages
+///         and their numbers of batches. What a stage or an observer throws passes through; the
+///         progress is then that of the last complete batch.
 template <class State, class Rng, class Model, class... Stages, class... Observers>
   requires(RunStage<Stages, Rng> && ...)
 StopReason run_stages(const RunLimits& limits, const RunSubject<State, Rng, Model>& subject,

@@ -9,15 +9,15 @@
 
 namespace unlearn {
 
-/// Which batch of a stage is due.
+/// The batch of a stage that is due.
 struct StageBatch {
   std::uint32_t round = 0;  ///< counted from 0
   std::size_t batch = 0;    ///< counted from 0
-  std::size_t batches = 1;  ///< of the stage in this round
+  std::size_t batches = 1;  ///< how many the stage has in this round
 };
 
 /// One level of a run, such as the surrogate's steps, the trigger search or the noise descent. A
-/// run is a list of stages that take turns, round by round; see run_stages().
+/// run is a list of stages, which run one after the other in each round: see run_stages().
 ///
 /// Requirements, for a stage `s`, a round number `r`, a StageBatch `at` and the run's generator
 /// `rng`:

@@ -15,7 +15,7 @@
 
 namespace unlearn {
 
-/// Two signals of the same rank and element type, as views or as containers seen through one.
+/// Two views, or containers that convert to views, of the same rank and element type.
 template <class A, class B>
 concept Comparable = Viewable<const A> && Viewable<const B> &&
                      (view_of_t<const A>::rank == view_of_t<const B>::rank) &&
@@ -23,7 +23,7 @@ concept Comparable = Viewable<const A> && Viewable<const B> &&
 
 namespace detail {
 
-/// @throws InvalidArgument unless both have the same extents, and elements at all.
+/// @throws InvalidArgument unless both have the same extents and at least one element
 template <class Signal>
 void require_comparable(const Signal& clean, const Signal& perturbed) {
   require(!clean.empty(), "elements of a clean signal", "at least 1", clean.size());
@@ -33,7 +33,7 @@ void require_comparable(const Signal& clean, const Signal& perturbed) {
   }
 }
 
-/// b − a, element by element in double, not yet evaluated.
+/// b − a element by element in double, as an expression that is not evaluated yet.
 template <class T, std::size_t Rank>
 auto difference(View<const T, Rank> a, View<const T, Rank> b) {
   using Flat = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
@@ -48,9 +48,14 @@ using reading_view_t = View<const element_of_t<const C>, view_of_t<const C>::ran
 
 }  // namespace detail
 
-/// ‖b − a‖∞ in the units of the elements: levels for uint8. NaN where any element is NaN.
+/// ‖b − a‖∞ for a clean signal a and a perturbed signal b of any shape.
 ///
-/// @throws InvalidArgument when the extents differ or there are no elements.
+/// @param clean     a
+/// @param perturbed b, with the same extents
+/// @returns the norm in the units of the elements, which are levels for uint8; NaN if any element
+/// is
+///          NaN
+/// @throws InvalidArgument when the extents differ or there are no elements
 template <class A, class B>
   requires Comparable<A, B>
 [[nodiscard]] double linf(const A& clean, const B& perturbed) {
@@ -60,11 +65,14 @@ template <class A, class B>
   return detail::difference(a, b).abs().template maxCoeff<Eigen::PropagateNaN>();
 }
 
-/// Peak signal-to-noise ratio 10 log₁₀(peak² / mean((b − a)²)), in dB; +∞ when a and b are equal.
+/// Peak signal-to-noise ratio 10 log₁₀(peak² / mean((b − a)²)) of signals a and b of any shape.
 ///
-/// @param peak the largest value an element can take: 255 for uint8
+/// @param clean     a
+/// @param perturbed b, with the same extents
+/// @param peak      the largest possible value of an element: 255 for uint8
+/// @returns the ratio in dB; +∞ when a and b are equal
 /// @throws InvalidArgument when the extents differ, there are no elements, or the peak is not
-///         positive and finite.
+///         positive and finite
 template <class A, class B>
   requires Comparable<A, B>
 [[nodiscard]] double psnr(const A& clean, const B& perturbed, double peak) {
@@ -79,9 +87,9 @@ namespace detail {
 
 using Plane = Eigen::Array<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-// Templates, so that a program compiles Eigen's expressions only where it calls ssim().
+// These are templates so that a program compiles Eigen's expressions only where it calls ssim().
 
-/// Channel `channel` of an image [H, W, C], as [H, W].
+/// One channel of an image [H, W, C], as [H, W].
 template <class Byte>
 Plane channel_of(View<const Byte, 3> image, std::size_t channel) {
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
@@ -94,8 +102,9 @@ Plane channel_of(View<const Byte, 3> image, std::size_t channel) {
       .template cast<double>();
 }
 
-/// The weighted mean of each window that lies wholly in the plane; the window is the outer product
-/// of `weights` [n] with itself: [H, W] becomes [H − n + 1, W − n + 1].
+/// The weighted mean of each n × n window that is completely inside a plane [H, W].
+/// @param weights [n]; the weights of a window are their outer product with themselves
+/// @returns [H − n + 1, W − n + 1]
 template <class P, class Weights>
 P window_means(const P& plane, const Weights& weights) {
   const Eigen::Index height = plane.rows() - weights.size() + 1;
@@ -111,7 +120,7 @@ P window_means(const P& plane, const Weights& weights) {
   return means;
 }
 
-/// SSIM of one channel, whose values run from 0 to 255.
+/// The SSIM of one channel with values from 0 to 255.
 template <class P, class Weights>
 double ssim_of(const P& a, const P& b, const Weights& weights) {
   constexpr double c1 = (0.01 * 255) * (0.01 * 255);
@@ -126,7 +135,7 @@ double ssim_of(const P& a, const P& b, const Weights& weights) {
       .mean();
 }
 
-/// The mean of the channels' SSIM.
+/// The mean of the SSIM of all channels.
 template <class Byte>
 double mean_ssim(View<const Byte, 3> clean, View<const Byte, 3> perturbed, std::size_t window) {
   using Weights = Eigen::ArrayX<typename decltype(channel_of(clean, 0))::Scalar>;
@@ -148,17 +157,17 @@ double mean_ssim(View<const Byte, 3> clean, View<const Byte, 3> perturbed, std::
 ///
 /// With means μ, variances σ² and covariance σ_ab of the two images in a window,
 /// SSIM = (2 μ_a μ_b + C₁)(2 σ_ab + C₂) / ((μ_a² + μ_b² + C₁)(σ_a² + σ_b² + C₂)),
-/// C₁ = (0.01·255)², C₂ = (0.03·255)², averaged over all windows that lie wholly in the image,
-/// and over channels. The window is 11 × 11, Gaussian with σ = 1.5. Source: Wang, Bovik, Sheikh,
-/// Simoncelli, IEEE Transactions on Image Processing 13(4), 2004, Eq. 13. It is scikit-image's
-/// structural_similarity(a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-/// data_range=255, channel_axis=2).
+/// C₁ = (0.01·255)², C₂ = (0.03·255)², averaged over all windows that are completely inside the
+/// image, and over the channels. The window is 11 × 11, Gaussian with σ = 1.5. The result is that
+/// of scikit-image's structural_similarity(a, b, gaussian_weights=True, sigma=1.5,
+/// use_sample_covariance=False, data_range=255, channel_axis=2). Source: Wang, Bovik, Sheikh,
+/// Simoncelli, IEEE Transactions on Image Processing 13(4), 2004, Eq. 13.
 ///
-/// @param clean_image [H, W, C] with interleaved channels. A planar image [C, H, W] is compared
-///                  plane by plane, each as [H, W, 1]; its SSIM is the mean of theirs.
+/// @param clean_image     [H, W, C] with interleaved channels. Compare a planar image [C, H, W]
+///                        plane by plane, each as [H, W, 1], and take the mean.
 /// @param perturbed_image the same extents
-/// @throws InvalidArgument when the extents differ, there is no channel, or a side is shorter than
-///         the window.
+/// @returns the similarity, without a unit
+/// @throws InvalidArgument when the extents differ, there is no channel, or H or W is below 11
 template <std::convertible_to<View<const std::uint8_t, 3>> Clean,
           std::convertible_to<View<const std::uint8_t, 3>> Perturbed>
 [[nodiscard]] double ssim(const Clean& clean_image, const Perturbed& perturbed_image) {

@@ -22,43 +22,44 @@
 
 namespace unlearn {
 
-/// What counts as found.
+/// What a retrieval counts as a hit.
 struct RetrievalOptions {
-  std::size_t captions_per_signal = 1;  ///< m: texts i·m to i·m + m - 1 belong to signal i
-  std::size_t k = 10;                   ///< how far down the list a hit still counts
-  double tie_tolerance = 1e-12;         ///< cosine similarities this close are equal
+  std::size_t captions_per_signal = 1;  ///< m; texts i·m to i·m + m − 1 are signal i's
+  std::size_t k = 10;                   ///< the last rank that counts as a hit
+  double tie_tolerance = 1e-12;         ///< closer cosine similarities count as equal
 };
 
-/// How well queries of one kind find what belongs to them.
+/// How well the queries of one direction find their correct candidates.
 struct RetrievalScore {
-  double hit_at_k = 0;          ///< per cent of the queries with a rank of at most k
-  std::size_t median_rank = 0;  ///< from 1; for an even number of queries floored
+  double hit_at_k = 0;          ///< percentage of the queries with a rank of at most k
+  std::size_t median_rank = 0;  ///< counted from 1; rounded down for an even number of queries
 };
 
-/// Retrieval in both directions.
+/// The result of retrieval(): both directions.
 struct Retrieval {
-  RetrievalScore signal_to_text;  ///< a signal's rank is that of the best of its m captions
-  RetrievalScore text_to_signal;  ///< a caption's rank is that of its one signal
+  RetrievalScore signal_to_text;  ///< the rank of a signal is that of the best of its m captions
+  RetrievalScore text_to_signal;  ///< the rank of a caption is that of its signal
 };
 
 namespace detail {
 
-/// How the candidates of one query stand to the best of its correct ones.
-struct Standing {
+/// Counts the candidates of one query above, or at, the best score of a correct candidate. The
+/// distribution of the query's rank follows from these counts.
+struct RankCounts {
   double best = 0;              ///< the best score of a correct candidate
-  std::size_t correct = 0;      ///< correct candidates that reach it
-  std::size_t wrong_above = 0;  ///< wrong candidates that beat it
-  std::size_t wrong_tied = 0;   ///< wrong candidates that tie with it
+  std::size_t correct = 0;      ///< how many correct candidates have it
+  std::size_t wrong_above = 0;  ///< how many wrong candidates have a better score
+  std::size_t wrong_tied = 0;   ///< how many wrong candidates have the same score
 
-  /// Before any wrong candidate.
-  Standing(std::span<const double> correct_scores, double tolerance)
+  /// No wrong candidate has been counted yet.
+  RankCounts(std::span<const double> correct_scores, double tolerance)
       : best(std::ranges::max(correct_scores)) {
     for (const double score : correct_scores) {
       if (score >= best - tolerance) ++correct;
     }
   }
 
-  void meet_wrong(double score, double tolerance) {
+  void count_wrong(double score, double tolerance) {
     if (score > best + tolerance) {
       ++wrong_above;
     } else if (score >= best - tolerance) {
@@ -66,85 +67,88 @@ struct Standing {
     }
   }
 
-  /// Takes over the wrong candidates that another piece has met.
-  void merge(const Standing& other) {
+  /// Adds the wrong candidates that another piece of the work has counted.
+  void merge(const RankCounts& other) {
     wrong_above += other.wrong_above;
     wrong_tied += other.wrong_tied;
   }
 };
 
-/// The standings of all queries of both kinds.
-struct Standings {
-  std::vector<Standing> of_signal;  ///< [N]
-  std::vector<Standing> of_text;    ///< [N·m]
+/// The counts of all queries, in both directions.
+struct AllRankCounts {
+  std::vector<RankCounts> of_signal;  ///< [N]
+  std::vector<RankCounts> of_text;    ///< [N·m]
 
-  void merge(const Standings& other) {
+  void merge(const AllRankCounts& other) {
     for (std::size_t i = 0; i < of_signal.size(); ++i) of_signal[i].merge(other.of_signal[i]);
     for (std::size_t j = 0; j < of_text.size(); ++j) of_text[j].merge(other.of_text[j]);
   }
 };
 
-/// Where every query stands before any wrong candidate.
+/// The counts of the correct candidates alone.
 template <class T>
-Standings correct_standings(View<const T, 2> signals, View<const T, 2> texts,
-                            const RetrievalOptions& options) {
+AllRankCounts count_correct_candidates(View<const T, 2> signals, View<const T, 2> texts,
+                                       const RetrievalOptions& options) {
   const std::size_t m = options.captions_per_signal;
-  Standings standings;
+  AllRankCounts counts;
   for (std::size_t i = 0; i < signals.extent(0); ++i) {
     const Eigen::VectorXd scores =
         UnitRows(texts.slice(i * m, m)).rows() * UnitRows(signals.slice(i, 1)).rows().transpose();
-    standings.of_signal.emplace_back(std::span(scores.data(), m), options.tie_tolerance);
+    counts.of_signal.emplace_back(std::span(scores.data(), m), options.tie_tolerance);
     for (const double& score : scores) {
-      standings.of_text.emplace_back(std::span(&score, 1), options.tie_tolerance);
+      counts.of_text.emplace_back(std::span(&score, 1), options.tie_tolerance);
     }
   }
-  return standings;
+  return counts;
 }
 
-/// A tile of the scores, from signal i0 and text j0 on: each wrong pair counts for both of them.
+/// Counts the wrong pairs of a tile of the scores. Each counts for its signal and for its text.
+/// @param scores [rows, columns], from signal i0 and text j0 on
 template <class Scores>
-void meet_tile(const Scores& scores, std::size_t i0, std::size_t j0,
-               const RetrievalOptions& options, Standings& standings) {
+void count_wrong_pairs(const Scores& scores, std::size_t i0, std::size_t j0,
+                       const RetrievalOptions& options, AllRankCounts& counts) {
   for (Eigen::Index row = 0; row < scores.rows(); ++row) {
     const std::size_t i = i0 + static_cast<std::size_t>(row);
     for (Eigen::Index column = 0; column < scores.cols(); ++column) {
       const std::size_t j = j0 + static_cast<std::size_t>(column);
       if (j / options.captions_per_signal == i) continue;
-      standings.of_signal[i].meet_wrong(scores(row, column), options.tie_tolerance);
-      standings.of_text[j].meet_wrong(scores(row, column), options.tie_tolerance);
+      counts.of_signal[i].count_wrong(scores(row, column), options.tie_tolerance);
+      counts.of_text[j].count_wrong(scores(row, column), options.tie_tolerance);
     }
   }
 }
 
-/// Lets every query meet all its wrong candidates.
+/// Counts the wrong candidates of all queries.
 template <class T>
-void meet_wrong_candidates(const Parallel& policy, View<const T, 2> signals, View<const T, 2> texts,
-                           const RetrievalOptions& options, Standings& standings) {
+void count_wrong_candidates(const Parallel& policy, View<const T, 2> signals,
+                            View<const T, 2> texts, const RetrievalOptions& options,
+                            AllRankCounts& counts) {
   constexpr std::size_t tile = 256;
   const std::size_t rows = signals.extent(0);
   const std::size_t columns = texts.extent(0);
-  std::vector<Standings> met(piece_count(policy, rows, tile), standings);
+  std::vector<AllRankCounts> by_piece(piece_count(policy, rows, tile), counts);
   for_each_piece(policy, rows, tile, [&](std::size_t piece, std::size_t begin, std::size_t end) {
     for (std::size_t i0 = begin; i0 < end; i0 += tile) {
       const UnitRows queries(signals.slice(i0, std::min(tile, end - i0)));
       for (std::size_t j0 = 0; j0 < columns; j0 += tile) {
         const UnitRows candidates(texts.slice(j0, std::min(tile, columns - j0)));
         const MatrixOf<double> scores = queries.rows() * candidates.rows().transpose();
-        meet_tile(scores, i0, j0, options, met[piece]);
+        count_wrong_pairs(scores, i0, j0, options, by_piece[piece]);
       }
     }
   });
-  for (const Standings& of_piece : met) standings.merge(of_piece);
+  for (const AllRankCounts& piece : by_piece) counts.merge(piece);
 }
 
-/// Hit@k and median of the mixture of all queries' distributions of ranks.
+/// Hit@k and median of the mixture of the rank distributions of all queries.
 ///
-/// Down a query's t tied candidates in random order, the next one is correct with probability
-/// c / (those left): that is C(t - r, c - 1) / C(t, c), term by term.
-inline RetrievalScore score_of(std::span<const Standing> queries, std::size_t candidates,
+/// Of t tied candidates in random order, c are correct. If the first r − 1 are wrong, number r is
+/// correct with probability c / (t − r + 1). The product of these factors is the probability
+/// C(t − r, c − 1) / C(t, c) of retrieval().
+inline RetrievalScore score_of(std::span<const RankCounts> queries, std::size_t candidates,
                                std::size_t k) {
-  std::vector<double> found(candidates + 1);  // expected number of queries, by rank
-  for (const Standing& query : queries) {
+  std::vector<double> found(candidates + 1);  // expected number of queries with each rank
+  for (const RankCounts& query : queries) {
     double not_yet = 1;
     for (std::size_t wrong_before = 0; wrong_before <= query.wrong_tied; ++wrong_before) {
       const std::size_t left = query.correct + query.wrong_tied - wrong_before;
@@ -164,6 +168,7 @@ inline RetrievalScore score_of(std::span<const Standing> queries, std::size_t ca
           .median_rank = static_cast<std::size_t>(both / 2)};
 }
 
+/// @throws InvalidArgument for a number that is not finite; the message names its row
 template <class T>
 void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
   for (std::size_t r = 0; r < rows.extent(0); ++r) {
@@ -177,29 +182,35 @@ void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
 
 }  // namespace detail
 
-/// Hit@k and median rank of signals among texts and of texts among signals, by cosine similarity.
+/// Hit@k and median rank of signals among texts, and of texts among signals, by cosine similarity.
 ///
-/// A query's rank is the place of its first correct candidate, best first. Equal scores stand in
-/// uniformly random order, and the result is the exact expectation over these orders: a query with
-/// g wrong candidates above its best correct score and t candidates at it, c of them correct, has
-/// rank g + r with probability C(t - r, c - 1) / C(t, c), for r = 1 .. t - c + 1. Hit@k is the
-/// expected percentage of queries with rank ≤ k. The median is that of the mixture of all queries'
-/// distributions: the floored mean of the first rank by which at least half of the queries are
-/// found and the first by which more than half are (half to within 1e-9 of all); without ties,
-/// floor(numpy.median(ranks)). So embeddings that are all equal score as random ones do, and not
-/// rank 1.
+/// The candidates of a query are ordered by similarity, best first. The rank of the query is the
+/// place of its first correct candidate. Candidates with equal scores are in uniformly random
+/// order, and the result is the exact expectation over these orders. Let g wrong candidates have a
+/// better score than the best correct one, and let t candidates have that same score, c of them
+/// correct. Then the rank is g + r with probability C(t − r, c − 1) / C(t, c), for r = 1 .. t − c
+/// + 1.
 ///
-/// Embeddings are divided by max(‖x‖, 1e-12) and multiplied in double, tile by tile: beside its
-/// arguments the function takes O(N·m) memory a thread. A row of zeros has similarity 0 to
-/// everything. Protocol: MEM (Liu et al., ACM MM 2024), its evaluation on clean test pairs.
+/// Hit@k is the expected percentage of queries with rank ≤ k. The median is that of the mixture of
+/// the rank distributions of all queries. It is the mean, rounded down, of two ranks: the first at
+/// which at least half of the queries are found, and the first at which more than half are (with a
+/// tolerance of 1e-9 of all queries). Without ties it is floor(numpy.median(ranks)). If all
+/// embeddings are equal, the result is that of random embeddings, not rank 1.
 ///
-/// @param policy  the result is the same for any number of threads
-/// @param signal_rows [N, D] embeddings of the signals, of any norm
-/// @param text_rows [N·m, D] embeddings of the captions, signal by signal
-/// @param options m, k, and how close a tie is: the last bits of a product depend on its place in a
-///                tile, so with a tolerance of 0 equal embeddings need not tie
-/// @throws InvalidArgument for shapes that do not belong together, for a number that is not finite
-///         (naming its row), for no signals, m = 0, k = 0, or a tolerance that is NaN or negative.
+/// Embeddings are divided by max(‖x‖, 1e-12) and multiplied in double, tile by tile. The function
+/// needs O(N·m) memory for each thread. The similarity of a row of zeros to every other row is 0.
+/// Source: MEM (Liu et al., ACM MM 2024), the evaluation on clean test pairs.
+///
+/// @param policy      how many threads work; this does not change the result
+/// @param signal_rows [N, D], the embeddings of the signals, of any norm
+/// @param text_rows   [N·m, D], the embeddings of the captions, signal by signal
+/// @param options     m, k, and the tolerance of a tie. With a tolerance of 0, equal embeddings may
+///                    have different scores, because rounding depends on the place in a tile.
+/// @returns both directions: hit@k in per cent, and the median rank counted from 1
+/// @throws InvalidArgument for shapes that do not fit together, for a number that is not finite
+/// (the
+///         message names its row), for no signals, m = 0, k = 0, or a tolerance that is NaN or
+///         negative
 template <FloatMatrix Signals, FloatMatrix Texts>
 [[nodiscard]] Retrieval retrieval(const Parallel& policy, const Signals& signal_rows,
                                   const Texts& text_rows, const RetrievalOptions& options = {}) {
@@ -218,13 +229,13 @@ template <FloatMatrix Signals, FloatMatrix Texts>
   detail::require_finite_rows("embedding of signal", signals);
   detail::require_finite_rows("embedding of text", texts);
 
-  detail::Standings standings = detail::correct_standings(signals, texts, options);
-  detail::meet_wrong_candidates(policy, signals, texts, options, standings);
-  return {.signal_to_text = detail::score_of(standings.of_signal, texts.extent(0), options.k),
-          .text_to_signal = detail::score_of(standings.of_text, count, options.k)};
+  detail::AllRankCounts counts = detail::count_correct_candidates(signals, texts, options);
+  detail::count_wrong_candidates(policy, signals, texts, options, counts);
+  return {.signal_to_text = detail::score_of(counts.of_signal, texts.extent(0), options.k),
+          .text_to_signal = detail::score_of(counts.of_text, count, options.k)};
 }
 
-/// On all cores.
+/// The retrieval above on all cores.
 template <FloatMatrix Signals, FloatMatrix Texts>
 [[nodiscard]] Retrieval retrieval(const Signals& signal_rows, const Texts& text_rows,
                                   const RetrievalOptions& options = {}) {

@@ -13,30 +13,33 @@
 
 namespace unlearn {
 
-/// When EarlyStop gives up.
+/// When EarlyStop ends a run.
 struct EarlyStopOptions {
-  std::uint32_t patience = 3;  ///< so many rounds in a row may pass without an improvement
-  double min_delta = 0.0;      ///< an improvement is a loss lower than the best by more than this
+  std::uint32_t patience = 3;  ///< so many rounds without an improvement end the run; at least 1
+  double min_delta = 0.0;      ///< an improvement lowers the best loss by more than this
 };
 
-/// An observer that ends a minimising run when RoundLosses::last() no longer falls.
+/// An observer that ends a run when the last loss of its rounds (RoundLosses::last()) no longer
+/// falls. For runs that minimise.
 ///
-/// A NaN is no improvement. A resumed run counts on from the rounds in its state.
+/// A loss of NaN is not an improvement. A resumed run also counts the rounds before the resume.
 class EarlyStop {
  public:
+  /// No round has been seen.
   /// @throws InvalidArgument unless patience is at least 1 and min_delta at least 0
   explicit EarlyStop(const EarlyStopOptions& options) : options_(options) {
     require(options.patience > 0, "patience", "at least 1", options.patience);
     require(options.min_delta >= 0, "min_delta", "at least 0", options.min_delta);
   }
 
-  /// Forgets what a run before this one did, and counts in what this one, resumed, did before.
+  /// Starts anew with the rounds that are complete before the run: none, or those before a resume.
   void operator()(const RunBegin& event) {
     seen_ = {};
     for (const RoundLosses& losses : event.complete) see(losses);
   }
 
-  /// Stop after `patience` rounds without an improvement.
+  /// Counts a round.
+  /// @returns Flow::stop after `patience` rounds without an improvement
   [[nodiscard]] Flow operator()(const RoundEnd& event) {
     see(event.losses);
     return seen_.stale >= options_.patience ? Flow::stop : Flow::proceed;
@@ -61,7 +64,8 @@ class EarlyStop {
   Seen seen_{};
 };
 
-/// Ends a run after `patience` rounds without a lower loss.
+/// An observer that ends a run after `patience` rounds without a lower loss: see EarlyStop.
+/// @param options patience and least improvement
 /// @throws InvalidArgument unless patience is at least 1 and min_delta at least 0
 [[nodiscard]] inline EarlyStop early_stop(const EarlyStopOptions& options = {}) {
   return EarlyStop(options);

@@ -11,20 +11,22 @@
 
 namespace unlearn {
 
-/// An observer that keeps the loss of every batch. Pass it by name, and read it after the run.
+/// An observer that keeps the loss of every batch. Pass a named object, and read it after the run.
 ///
-/// A resumed run begins a new trace; the means of all rounds stand in RunProgress::trace.
+/// It has only the batches that it has seen: those before a resume are missing. The mean losses of
+/// all rounds are in RunProgress::trace.
 class LossTrace {
  public:
-  /// Keeps the event.
+  /// Appends a batch.
   void operator()(const BatchEnd& event) { batches_.push_back(event); }
 
-  /// What was kept, in order.
+  /// The batches in the order in which they ran.
   [[nodiscard]] const std::vector<BatchEnd>& batches() const { return batches_; }
 
-  /// Writes `round,stage,batch,loss` and a line for each batch; rounds and batches count from 0.
-  /// A file of that name is replaced as a whole, or on failure not at all.
-  /// @throws FileError when it cannot be written
+  /// Writes the header line `round,stage,batch,loss` and a line for each batch. Rounds and batches
+  /// are counted from 0; losses read back exactly.
+  /// @param path the file; an existing one is replaced in one step
+  /// @throws FileError when the file cannot be written; an existing file is then unchanged
   void write_csv(const std::string& path) const {
     std::string csv = "round,stage,batch,loss\n";
     for (const BatchEnd& event : batches_) {

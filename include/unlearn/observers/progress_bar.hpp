@@ -16,28 +16,33 @@
 
 namespace unlearn {
 
-/// When a progress bar is drawn: on terminals only, or regardless of what the stream is.
-enum class ShowProgress : std::uint8_t { automatic, always, never };
+/// When a progress bar is drawn.
+enum class ShowProgress : std::uint8_t {
+  automatic,  ///< only if the stream is a terminal
+  always,     ///< on any stream
+  never       ///< not at all
+};
 
 /// Where and when a progress bar is drawn.
 struct ProgressBarOptions {
-  std::FILE* stream = stderr;                   ///< must stay open while the bar lives
-  ShowProgress when = ShowProgress::automatic;  ///< automatic: only if `stream` is a terminal
+  std::FILE* stream = stderr;                   ///< must stay open as long as the bar exists
+  ShowProgress when = ShowProgress::automatic;  ///< on terminals only, unless told otherwise
 };
 
-/// An observer that shows on one line where a run stands, ten times a second at most:
+/// An observer that shows the progress of a run on one line, at most ten times a second:
 ///
 ///     round 2/20 noise [=========>          ] 230/512  loss 0.3125  34.5/s  ETA 0:08, run 1:02:31
 ///
-/// The rate is in batches per second, over the stage under way; the first ETA is that stage's. The
-/// run's is given once a whole round has been seen: what it will take if the other rounds take as
-/// long as the last one. The line is never longer than the terminal is wide, and its last state is
-/// left standing.
+/// The rate is in batches per second of the current stage. The first ETA is the time left for that
+/// stage. The second is the time left for the run, if all other rounds take as long as the last
+/// one; it appears after a whole round. The line is never wider than the terminal. Its last state
+/// stays on the screen.
 /// @tparam Clock a steady clock
 template <class Clock = std::chrono::steady_clock>
 class ProgressBar {
  public:
-  /// Draws nothing before the run.
+  /// Nothing is drawn before the run.
+  /// @param options where and when to draw
   explicit ProgressBar(const ProgressBarOptions& options)
       : line_(options.stream),
         shown_(options.when == ShowProgress::always ||
@@ -46,7 +51,7 @@ class ProgressBar {
   /// Starts the clocks.
   void operator()(const RunBegin& event) {
     run_begin_ = round_begin_ = last_event_ = next_draw_ = Clock::now();
-    // A run that is resumed within a round sees only the rest of it.
+    // A run that is resumed within a round sees only the rest of that round.
     whole_round_ = event.first_round == 0;
     complete_rounds_ = event.first_round;
     rounds_ = event.rounds;
@@ -55,7 +60,7 @@ class ProgressBar {
     next_batch_ = 0;
   }
 
-  /// Draws the line anew, unless it was drawn a moment ago.
+  /// Draws the line again, unless it was drawn less than 0.1 s ago.
   void operator()(const BatchEnd& event) {
     if (!shown_) return;
     const auto now = Clock::now();
@@ -73,7 +78,7 @@ class ProgressBar {
     line_.draw(text(event));
   }
 
-  /// Takes the round's loss and duration.
+  /// Notes the loss and the duration of the round.
   void operator()(const RoundEnd& event) {
     if (!shown_) return;
     const auto now = Clock::now();
@@ -84,7 +89,7 @@ class ProgressBar {
     loss_ = event.losses.last();
   }
 
-  /// Draws the last line and leaves it standing.
+  /// Draws the last line, which stays on the screen.
   void operator()(const RunEnd& event) {
     if (!shown_) return;
     line_.draw(number_text(complete_rounds_) + "/" + number_text(rounds_) + " rounds  loss " +
@@ -106,7 +111,7 @@ class ProgressBar {
     return std::chrono::duration<double>(duration).count();
   }
 
-  /// "h:mm:ss", or "m:ss" below an hour.
+  /// A time as "h:mm:ss", or as "m:ss" if it is shorter than an hour.
   [[nodiscard]] static std::string duration_text(double seconds) {
     constexpr double most = 999 * 3600.0;
     const auto whole = static_cast<std::uint64_t>(std::clamp(seconds + 0.5, 0.0, most));
@@ -141,7 +146,7 @@ class ProgressBar {
     return "[" + bar + "]";
   }
 
-  /// Rate and what is left; nothing before any time has passed.
+  /// The rate and the time left. Empty before any time has passed.
   [[nodiscard]] std::string pace_text(const BatchEnd& event) const {
     const double in_stage = seconds(last_event_ - stage_begin_);
     if (in_stage <= 0) return {};
@@ -164,17 +169,19 @@ class ProgressBar {
   Time stage_begin_{};
   Time last_event_{};
   Time next_draw_{};
-  double last_round_ = 0;       ///< seconds that the last round took; 0 unless all of it was seen
-  std::size_t next_batch_ = 0;  ///< the batch with which the stage under way goes on
+  double last_round_ = 0;       ///< seconds of the last round; 0 if this run has not seen all of it
+  std::size_t next_batch_ = 0;  ///< the next batch of the current stage
   std::string_view stage_{};
-  std::size_t seen_ = 0;  ///< batches of this stage that this run has seen
+  std::size_t seen_ = 0;  ///< batches of the current stage that this run has seen
   bool whole_round_ = false;
   std::uint32_t complete_rounds_ = 0;
   std::uint32_t rounds_ = 0;
-  std::optional<double> loss_{};  ///< of the last complete round
+  std::optional<double> loss_{};  ///< the loss of the last complete round
 };
 
-/// A progress bar on stderr, unless told otherwise; quiet where there is no terminal.
+/// An observer that draws a progress bar: see ProgressBar. By default it draws on stderr, and only
+/// if that is a terminal.
+/// @param options where and when to draw
 [[nodiscard]] inline ProgressBar<> progress_bar(const ProgressBarOptions& options = {}) {
   return ProgressBar<>(options);
 }

@@ -9,17 +9,18 @@
 
 namespace unlearn {
 
-/// An observer that ends the run after the batch during which a stop was requested.
+/// An observer that ends a run after the batch during which a stop was requested.
 struct StopOn {
-  std::stop_token token;  ///< whose stop is waited for
+  std::stop_token token;  ///< the token through which the stop is requested
 
-  /// Stop once a stop has been requested.
+  /// Flow::stop if a stop has been requested.
   [[nodiscard]] Flow operator()(const BatchEnd& /*event*/) const {
     return token.stop_requested() ? Flow::stop : Flow::proceed;
   }
 };
 
-/// Lets another thread, or a signal handler's thread, end a run between two batches.
+/// An observer that lets another thread end a run between two batches: see StopOn.
+/// @param token the token of the std::stop_source through which the other thread requests the stop
 [[nodiscard]] inline StopOn stop_on(std::stop_token token) { return {std::move(token)}; }
 
 }  // namespace unlearn

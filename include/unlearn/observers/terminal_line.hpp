@@ -12,14 +12,19 @@
 
 namespace unlearn {
 
+/// Whether an open stream writes to a terminal.
 [[nodiscard]] inline bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
 
-/// One line of a terminal that is drawn again and again, and left as a whole line at the end.
+/// A line of a terminal that can be drawn many times. At the end the cursor moves to the next line.
 class TerminalLine {
  public:
+  /// Nothing is drawn yet.
+  /// @param stream must stay open as long as this object exists
   explicit TerminalLine(std::FILE* stream) : stream_(stream) {}
+  /// Takes the line over; `other` has then drawn nothing.
   TerminalLine(TerminalLine&& other) noexcept
       : stream_(other.stream_), drawn_(std::exchange(other.drawn_, 0)) {}
+  /// Exchanges the two lines.
   TerminalLine& operator=(TerminalLine&& other) noexcept {
     std::swap(stream_, other.stream_);
     std::swap(drawn_, other.drawn_);
@@ -27,16 +32,18 @@ class TerminalLine {
   }
   TerminalLine(const TerminalLine&) = delete;
   TerminalLine& operator=(const TerminalLine&) = delete;
+  /// Calls finish().
   ~TerminalLine() { finish(); }
 
-  /// How many characters fit without the cursor leaving the line.
+  /// How many characters fit on a line: one less than the terminal has columns, or 79 if the stream
+  /// does not say.
   [[nodiscard]] std::size_t width() const {
     winsize size{};
     const int failed = ::ioctl(::fileno(stream_), TIOCGWINSZ, &size);  // NOLINT(*-vararg)
     return failed != 0 || size.ws_col == 0 ? 79 : size.ws_col - std::size_t{1};
   }
 
-  /// Puts `text`, cut to the width, where the last drawn text stands.
+  /// Replaces the drawn text by `text`, which is cut to width() characters.
   void draw(std::string text) {
     text.resize(std::min(text.size(), width()));
     const std::size_t length = text.size();
@@ -46,7 +53,7 @@ class TerminalLine {
     drawn_ = length;
   }
 
-  /// Leaves the line as it is; what is written next begins a new one.
+  /// Leaves the drawn text on the screen and moves on to a new line.
   void finish() {
     if (std::exchange(drawn_, 0) == 0) return;
     std::fputc('\n', stream_);

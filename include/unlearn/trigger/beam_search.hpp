@@ -20,12 +20,12 @@
 
 namespace unlearn {
 
-/// Who decides whether a new trigger is taken.
+/// How a beam search decides whether to take new triggers.
 enum class Acceptance {
-  /// Each group takes its own best trigger if the loss falls.
+  /// Each group takes its own best trigger if that lowers the loss.
   per_sample,
-  /// All groups take their r-th candidates at once or not at all, as in the reference
-  /// implementation of MEM.
+  /// All groups take their r-th candidates together, or none does. The reference implementation of
+  /// MEM does this.
   whole_batch,
 };
 
@@ -48,9 +48,9 @@ concept TriggerScorer = requires(S& s, std::span<const Index> indices,
   s.commit(indices);
 };
 
-/// The hook that allows every trigger.
+/// The constraint that allows every trigger.
 struct AnyTrigger {
-  /// True.
+  /// Always true.
   constexpr bool operator()(Index, std::span<const Token>) const { return true; }
 };
 
@@ -66,23 +66,24 @@ concept TriggerConstraint =
     std::invocable<const L&, Index, std::span<const Token>> &&
     std::convertible_to<std::invoke_result_t<const L&, Index, std::span<const Token>>, bool>;
 
-/// What a beam search did.
+/// The result of a beam search.
 struct BeamResult {
-  double loss = 0;             ///< with the triggers that it left
-  std::size_t hypotheses = 0;  ///< triggers that it had scored
-  std::size_t accepted = 0;    ///< replacements that it made
+  double loss = 0;             ///< with the final triggers
+  std::size_t hypotheses = 0;  ///< how many hypotheses were scored
+  std::size_t accepted = 0;    ///< how often a group took a new trigger
 };
 
 namespace detail {
 
-/// Commits the largest share of `chosen` that lowers the loss.
+/// Commits all of `chosen` if that lowers the loss, else the better half of them, and so on.
 ///
-/// Every hypothesis lowers the loss by itself; together they may not, as each was scored with the
-/// others' old triggers. Takes them all if that lowers the loss, else the better half, and so on:
-/// O(log m) joint losses. So the loss never rises.
-/// @param chosen hypotheses of different groups
-/// @param losses of every hypothesis by itself
-/// @returns how many were committed; they stand first in `chosen`
+/// Each hypothesis alone lowers the loss. Together they may raise it, because each was scored with
+/// the old triggers of the other groups. The loss never rises. Takes O(log m) joint losses for m
+/// chosen hypotheses.
+/// @param scorer has scored the hypotheses
+/// @param chosen hypotheses of different groups; sorted by their losses on return
+/// @param losses the loss with each of the scorer's hypotheses alone
+/// @returns how many were committed: the first ones of `chosen`
 template <TriggerScorer Scorer>
 std::size_t accept_improving(Scorer& scorer, std::span<Index> chosen,
                              std::span<const double> losses) {
@@ -98,25 +99,31 @@ std::size_t accept_improving(Scorer& scorer, std::span<Index> chosen,
 
 }  // namespace detail
 
-/// Searches the trigger positions from left to right with a beam of `width` triggers a group.
+/// Lowers the loss L(t) over triggers t by a beam search, one position after the other.
 ///
-/// At each position every trigger in the beam is joined by its variants with one of the k
-/// candidates there; all of them are scored by the true loss, and the best `width` go on. The
-/// current trigger always competes, with its known loss. After each position, groups whose best
-/// trigger lowers the loss take it, and the loss of the batch never rises (`Acceptance`).
-/// Equal losses: the current trigger first, then in the order of beam and candidates. Losses of NaN
-/// or +∞ leave the beam; a batch whose loss is NaN keeps its triggers, as nothing is below NaN.
+/// The beam of a group holds `width` triggers. At each position j, from left to right, the search
+/// forms all variants of these triggers with one of the k candidates as token j, scores them by the
+/// true loss, and keeps the best `width`. The current trigger always competes, with its known loss.
+/// After each position the groups take better triggers (see Acceptance); the loss of the batch
+/// never rises.
+///
+/// Among equal losses the current trigger comes first, then the order of the beam and of the
+/// candidates. A trigger whose loss is NaN or +∞ leaves the beam. A batch whose loss is NaN keeps
+/// its triggers, because no loss is below NaN.
 /// Source: MEM (Liu et al., ACM MM 2024), the trigger step; Wallace et al., Universal Adversarial
 /// Triggers, EMNLP 2019.
 struct BeamSearch {
-  std::size_t width = 1;  ///< triggers that go on to the next position; at least 1
-  Acceptance acceptance = Acceptance::per_sample;  ///< who decides
+  std::size_t width = 1;  ///< how many triggers a group keeps from position to position; at least 1
+  Acceptance acceptance = Acceptance::per_sample;  ///< how new triggers are accepted
 
-  /// @param triggers   [G, n] in: the triggers that `scorer` starts from; out: the accepted ones
-  /// @param candidates [G, n, k] for each position, padded with `no_token`
-  /// @param scorer     starts from `triggers`, and ends at the accepted ones
-  /// @param constraint      asked for every new trigger before it is scored
-  /// @throws InvalidArgument when the shapes disagree or the width is 0.
+  /// Searches better triggers for all groups of a batch.
+  /// @param triggers   [G, n]; the current triggers of `scorer`, replaced by the accepted ones
+  /// @param candidates [G, n, k] tokens for each position, padded with `no_token`
+  /// @param scorer     a TriggerScorer; its current triggers are the accepted ones in the end
+  /// @param constraint a TriggerConstraint; only triggers that it allows are scored
+  /// @returns the final loss, and how many triggers were scored and accepted
+  /// @throws InvalidArgument when the shapes disagree or the width is 0. What the scorer or the
+  ///         constraint throws passes through.
   template <TriggerScorer Scorer, TriggerConstraint Constraint = AnyTrigger>
   BeamResult operator()(View<Token, 2> triggers, View<const Token, 3> candidates, Scorer& scorer,
                         const Constraint& constraint = {}) const {
@@ -135,7 +142,7 @@ struct BeamSearch {
   }
 
  private:
-  /// Triggers of known or wanted loss, in rows; which group each is for.
+  /// Triggers, each with the group that it is for.
   struct Hypotheses {
     explicit Hypotheses(std::size_t trigger_length) : length(trigger_length) {}
 
@@ -154,7 +161,7 @@ struct BeamSearch {
       groups.push_back(static_cast<Index>(group));
       tokens.insert(tokens.end(), trigger.begin(), trigger.end());
     }
-    /// Adds `trigger` with `token` at `position`, if that is another trigger and an allowed one.
+    /// Adds `trigger` with `token` at `position`, if that is a different trigger and it is allowed.
     template <class Constraint>
     void add_variant(std::size_t group, std::span<const Token> trigger, std::size_t position,
                      Token token, const Constraint& constraint) {
@@ -172,7 +179,7 @@ struct BeamSearch {
   void search_per_sample(View<Token, 2> triggers, View<const Token, 3> candidates, Scorer& scorer,
                          const Constraint& constraint, BeamResult& result) const {
     const std::size_t length = triggers.extent(1);
-    // Beside the current triggers; empty at first, and always at width 1.
+    // Without the current triggers, so it is always empty for width 1.
     Hypotheses beam(length);
     for (std::size_t position = 0; position < length; ++position) {
       Hypotheses next(length);
@@ -199,12 +206,12 @@ struct BeamSearch {
     }
   }
 
-  // Not std::ranges::equal, which GCC 12 turns into a memcmp whose bound it then doubts.
+  // Not std::ranges::equal: GCC 12 makes a memcmp of it, and then warns about that memcmp.
   static bool same(std::span<const Token> a, std::span<const Token> b) {
     return std::ranges::mismatch(a, b).in1 == a.end();
   }
 
-  /// A candidate may be given twice: from hypothesis `first` on, keeps one of each.
+  /// Removes repeated triggers among the hypotheses from `first` on: candidates can repeat.
   static void drop_repeated(Hypotheses& hypotheses, std::size_t first) {
     std::size_t kept = first;
     for (std::size_t m = first; m < hypotheses.size(); ++m) {
@@ -232,37 +239,37 @@ struct BeamSearch {
     return losses;
   }
 
-  /// All groups' triggers, and the loss of the batch with them.
-  struct Standing {
+  /// The triggers of all groups, and the loss of the batch with them.
+  struct ScoredTriggers {
     View<const Token, 2> triggers{};
     double loss = 0;
   };
 
-  /// For each group, in order, the best triggers that fill the beam beside its current one: among
-  /// its hypotheses and the trigger that it had before them.
+  /// For each group, the best `width` − 1 triggers other than its current one. They are chosen from
+  /// its hypotheses and the trigger that it had before.
   template <class Losses>
   [[nodiscard]] Hypotheses best_others(const Hypotheses& all, const Losses& losses,
                                        View<const Token, 2> triggers,
-                                       const Standing& before) const {
-    struct Rival {
+                                       const ScoredTriggers& before) const {
+    struct ScoredTrigger {
       std::span<const Token> trigger{};
       double loss = 0;
     };
     Hypotheses best(all.length);
-    std::vector<Rival> rivals;
+    std::vector<ScoredTrigger> others;
     for (std::size_t begin = 0, end = 0; begin < all.size(); begin = end) {
       const Index group = all.groups[begin];
-      rivals.assign(1, {before.triggers.row(group), before.loss});
+      others.assign(1, {before.triggers.row(group), before.loss});
       for (end = begin; end < all.size() && all.groups[end] == group; ++end) {
-        rivals.push_back({all.trigger(end), losses[end]});
+        others.push_back({all.trigger(end), losses[end]});
       }
-      std::erase_if(rivals, [&](const Rival& rival) {
-        const bool finite = rival.loss <= std::numeric_limits<double>::max();
-        return !finite || same(rival.trigger, triggers.row(group));
+      std::erase_if(others, [&](const ScoredTrigger& other) {
+        const bool finite = other.loss <= std::numeric_limits<double>::max();
+        return !finite || same(other.trigger, triggers.row(group));
       });
-      stable_sort_by(std::span(rivals), &Rival::loss);
-      rivals.resize(std::min(rivals.size(), width - 1));
-      for (const Rival& rival : rivals) best.add(group, rival.trigger);
+      stable_sort_by(std::span(others), &ScoredTrigger::loss);
+      others.resize(std::min(others.size(), width - 1));
+      for (const ScoredTrigger& other : others) best.add(group, other.trigger);
     }
     return best;
   }
@@ -294,8 +301,8 @@ struct BeamSearch {
     double loss = 0;
   };
 
-  /// Gives every group its candidate of this rank at `position`, where there is an allowed one.
-  /// @returns whether that makes another assignment
+  /// Gives each group its candidate of this rank at `position`, if there is one and it is allowed.
+  /// @returns whether any trigger has changed
   template <class Constraint>
   static bool substitute(View<Token, 2> triggers, View<const Token, 3> candidates,
                          std::size_t position, std::size_t rank, const Constraint& constraint) {

@@ -17,25 +17,30 @@
 
 namespace unlearn {
 
-/// The captions of one batch, and which of them share a trigger.
+/// The B captions of a batch, and which of them share a trigger.
 struct CaptionBatch {
-  std::vector<std::vector<Token>> captions;  ///< [B] without triggers
-  GroupMap groups;                           ///< [B] rows of the batch to its trigger groups
+  std::vector<std::vector<Token>> captions;  ///< [B]; token ids without triggers
+  GroupMap groups;                           ///< caption i has the trigger of group groups.of(i)
 };
 
-/// Scores triggers by the contrastive loss of a batch: the text tower runs, the signals'
-/// embeddings stay, and the loss follows from the similarities.
+/// Scores triggers by the contrastive loss L(f(I), g(T ⊕ t)) of a batch. Meets TriggerScorer.
 ///
-/// A TriggerScorer over the CaptionScorer of any loss: see caption_scorer_for.
-/// Hypotheses are encoded in calls of at most `rows_per_call` sequences.
+/// A new trigger t changes only the embeddings g of the captions that share it. The text tower
+/// encodes these again; the embeddings f(I) of the signals stay. `Scoring` then computes the loss
+/// from the embeddings; see caption_scorer_for.
+/// Source: MEM (Liu et al., ACM MM 2024), the trigger step.
+/// @tparam Model     has `encode_texts(TokenBatch)`, which returns [R, D]
+/// @tparam Placement where a trigger is put in its caption
+/// @tparam Scoring   a CaptionScorer of the loss
 template <class Model, TriggerPlacement Placement, CaptionScorer Scoring>
 class ContrastiveTriggerScorer {
  public:
-  /// @param model         its text tower encodes the hypotheses; must outlive the scorer
-  /// @param placement     where a trigger stands in its caption; copied
-  /// @param texts         the batch's captions; must outlive the scorer
-  /// @param scoring       made from the batch's signals and its texts with the current triggers
-  /// @param rows_per_call the most sequences in one call of the text encoder; at least 1
+  /// @param model         encodes the hypotheses; must outlive the scorer
+  /// @param placement     where a trigger is put in its caption; copied
+  /// @param texts         the captions of the batch; must outlive the scorer
+  /// @param scoring       the loss of the batch, with the current triggers in its texts; moved from
+  /// @param rows_per_call the most sequences R in one call of the text encoder; at least 1
+  /// @throws InvalidArgument when `rows_per_call` is 0
   ContrastiveTriggerScorer(Model& model, const Placement& placement, const CaptionBatch& texts,
                            Scoring scoring, std::size_t rows_per_call)
       : model_(&model),
@@ -50,8 +55,11 @@ class ContrastiveTriggerScorer {
   /// The loss with the current triggers.
   [[nodiscard]] double loss() const { return scoring_.loss(); }
 
-  /// Encodes the captions of groups[m] with triggers[m], for every hypothesis m.
-  /// @throws InvalidArgument when the model returns another number of embeddings.
+  /// Replaces the hypotheses: for each m, encodes the captions of groups[m] with triggers[m].
+  /// @param groups   [M]
+  /// @param triggers [M, n]
+  /// @throws InvalidArgument when the model returns a wrong number of embeddings, and what
+  ///         `Placement` and the model throw
   void propose(std::span<const Index> groups, View<const Token, 2> triggers) {
     columns_.clear();
     first_column_.assign(1, 0);
@@ -79,7 +87,8 @@ class ContrastiveTriggerScorer {
     if (sequences.size() > 0) encode();
   }
 
-  /// losses[m]: the loss if hypothesis m alone came true.
+  /// Computes the loss with each hypothesis alone.
+  /// @param losses [M], written
   void score(std::span<double> losses) const {
     if (losses.empty()) return;
     const bool single = columns_.size() + 1 == first_column_.size();
@@ -95,19 +104,23 @@ class ContrastiveTriggerScorer {
     }
   }
 
-  /// The loss if all of these hypotheses, of different groups, came true.
+  /// The loss with all of these hypotheses at once.
+  /// @param chosen numbers of hypotheses of different groups
   [[nodiscard]] double joint_loss(std::span<const Index> chosen) const {
     const auto [columns, embeddings] = gather(chosen);
     return scoring_.loss_with(columns, embeddings);
   }
 
-  /// Makes these hypotheses, of different groups, true.
+  /// Makes the triggers of these hypotheses the current ones. Afterwards loss() is what
+  /// joint_loss() was.
+  /// @param chosen numbers of hypotheses of different groups
   void commit(std::span<const Index> chosen) {
     const auto [columns, embeddings] = gather(chosen);
     scoring_.replace(columns, embeddings);
   }
 
  private:
+  /// The columns and the embeddings of some hypotheses, one after the other.
   [[nodiscard]] std::pair<std::vector<Index>, Matrix> gather(std::span<const Index> chosen) const {
     std::vector<Index> columns;
     std::vector<Eigen::Index> rows;
@@ -129,8 +142,10 @@ class ContrastiveTriggerScorer {
   const CaptionBatch* texts_;
   Scoring scoring_;
   std::size_t rows_per_call_;
-  std::vector<Index> columns_;             // of all hypotheses' captions, in the batch
-  std::vector<std::size_t> first_column_;  // of each hypothesis, in columns_; one more at the end
+  // Hypothesis m changes the texts columns_[i] of the batch to the rows i of embeddings_, for i
+  // from first_column_[m] to first_column_[m + 1].
+  std::vector<Index> columns_;
+  std::vector<std::size_t> first_column_;  // [M + 1]
   Matrix embeddings_;                      // [columns_, D]
 };
 

@@ -14,18 +14,20 @@
 
 namespace unlearn {
 
-/// Puts the trigger in front of the caption, behind the start token: T ⊕ t of MEM, Eq. 4.
+/// T ⊕ t = (start, t_1, ..., t_n, caption, end): puts the trigger t in front of the caption T.
 ///
-/// start, t_1 ... t_n, caption, end. What exceeds the context is cut from the caption's tail; the
-/// end token always stays, as text towers pool there.
+/// If the sequence exceeds the context, the last tokens of the caption are left out. The end token
+/// always stays, because text towers pool there. Source: MEM (Liu et al., ACM MM 2024), Eq. 4.
 struct FrontPlacement {
-  std::size_t start_tokens = 1;  ///< tokens of a caption that stay in front of the trigger
-  std::size_t end_tokens = 1;    ///< tokens of a caption that stay behind any cut
+  std::size_t start_tokens = 1;  ///< tokens at a caption's start, before the trigger
+  std::size_t end_tokens = 1;    ///< tokens at a caption's end, which are always kept
   std::size_t context = 77;      ///< the longest sequence that the model takes
 
-  /// The length of the sequence that `place` makes.
-  /// @throws InvalidArgument when a caption lacks its start or end tokens, or these and the
-  ///         trigger alone exceed the context.
+  /// The length of the sequence that place() writes.
+  /// @param caption_length tokens of the caption, with its start and end tokens
+  /// @param trigger_length n
+  /// @throws InvalidArgument when a caption is shorter than its start and end tokens, or when these
+  ///         and the trigger alone exceed the context
   [[nodiscard]] std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
     const std::size_t fixed = start_tokens + end_tokens;
     require(caption_length >= fixed, "tokens of a caption, start and end included",
@@ -35,8 +37,11 @@ struct FrontPlacement {
     return std::min(caption_length + trigger_length, context);
   }
 
-  /// Writes the sequence to `out` (`length()` tokens) and the places of the trigger's tokens to
-  /// `positions` (as many as the trigger has).
+  /// Writes the sequence, and where the trigger is in it.
+  /// @param caption   T, with its start and end tokens
+  /// @param trigger   t, [n]
+  /// @param out       receives the sequence, [length(caption.size(), n)]
+  /// @param positions receives the indices of the trigger's tokens in `out`, [n]
   void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
              std::span<std::int32_t> positions) const {
     auto to = std::copy_n(caption.begin(), start_tokens, out.begin());

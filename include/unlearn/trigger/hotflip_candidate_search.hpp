@@ -26,22 +26,23 @@
 
 namespace unlearn {
 
-/// For each sample and trigger position, the tokens that promise to lower the loss most.
+/// The result of a HotFlip search: for each sample and trigger position, the k tokens with the
+/// lowest scores e_vᵀ ∂L/∂e_j.
 class TriggerCandidates {
  public:
-  /// No candidates yet, in room for `candidates` of them at each position.
+  /// Makes room for k = `candidates` tokens at each position. There is none yet.
   TriggerCandidates(std::size_t samples, std::size_t positions, std::size_t candidates)
       : extents_{samples, positions, candidates},
         tokens_(samples * positions * candidates, no_token),
         scores_(tokens_.size(), std::numeric_limits<float>::infinity()) {}
 
-  /// [samples, positions, k] ids, best first, padded with `no_token`.
+  /// [samples, positions, k] token ids, best first, padded with `no_token`.
   [[nodiscard]] View<const Token, 3> tokens() const { return {tokens_.data(), extents_}; }
-  /// The same, to be written.
+  /// The same ids, for writing.
   [[nodiscard]] View<Token, 3> tokens() { return {tokens_.data(), extents_}; }
-  /// [samples, positions, k] values of e_vᵀ ∂L/∂e_j, ascending, padded with +∞.
+  /// [samples, positions, k] scores e_vᵀ ∂L/∂e_j, ascending, padded with +∞.
   [[nodiscard]] View<const float, 3> scores() const { return {scores_.data(), extents_}; }
-  /// The same, to be written.
+  /// The same scores, for writing.
   [[nodiscard]] View<float, 3> scores() { return {scores_.data(), extents_}; }
 
  private:
@@ -50,9 +51,9 @@ class TriggerCandidates {
   std::vector<float> scores_;
 };
 
-/// The hook that rejects nothing.
+/// The hook that accepts every token.
 struct AcceptAnyToken {
-  /// True.
+  /// Always true.
   constexpr bool operator()(std::size_t, std::size_t, Token) const { return true; }
 };
 
@@ -70,31 +71,32 @@ concept CandidateHook =
 /// HotFlip: the k tokens with the lowest first-order change of the loss, for each trigger position.
 ///
 /// Replacing the trigger token with embedding e_j by token v changes the loss, to first order, by
-/// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and drops out of the ranking, so
-/// the score of v is e_vᵀ ∂L/∂e_j. Source: MEM (Liu et al., ACM MM 2024), Eq. 6; Ebrahimi et al.,
-/// HotFlip, ACL 2018.
+/// (e_v − e_j)ᵀ ∂L/∂e_j. The term with e_j is the same for all v and does not affect the ranking,
+/// so the score of v is e_vᵀ ∂L/∂e_j. Source: MEM (Liu et al., ACM MM 2024), Eq. 6; Ebrahimi et
+/// al., HotFlip, ACL 2018.
 ///
-/// The scores are one product, gradients [R, E] by embeddings [V, E] transposed, taken in blocks of
-/// tokens; each block is ranked while it is in cache, and the [R, V] matrix never exists. Beside
-/// the result the search takes `threads` blocks of R × 1,024 floats.
+/// All scores together are the product of the gradients [R, E] and the transposed embeddings [V,
+/// E], with R = samples · positions. It is computed in blocks of tokens, and each block is ranked
+/// while it is in the cache, so the [R, V] matrix never exists. The search needs a block of R ×
+/// 1,024 floats for each thread.
 struct HotFlipCandidateSearch {
-  /// k: candidates for each position.
+  /// k, the candidates for each position; at least 1.
   std::size_t candidates = 16;
-  /// Tokens kept behind the first k, to stand in for those that a hook rejects.
+  /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
 
   /// @param policy     Parallel, or Sequential for the reference: one dot product at a time. Or
   ///                   a RankingBackend: gradients and embeddings are then in its memory, and the
   ///                   call waits for the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
-  /// @param embeddings [V, E] the model's token embeddings
-  /// @param filter     the tokens that may be chosen, over the same V
-  /// @param accept     asked in order of rank for tokens that passed the filter, until k are
-  ///                   accepted or the spares are used up
-  /// @returns [samples, positions, k]; ties go to the lower id; a token whose score is NaN or +∞
-  ///          is never chosen. For any number of threads the result is the same to the last bit;
-  ///          the reference may differ by the rounding of its sums.
-  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0.
+  /// @param embeddings [V, E], the token embeddings of the model
+  /// @param filter     the tokens that may be candidates; over the same V
+  /// @param accept     a CandidateHook; called in order of rank for allowed tokens, until it has
+  ///                   accepted k of them or the spares are used up
+  /// @returns [samples, positions, k]. Among equal scores the lower id comes first. A token whose
+  ///          score is NaN or +∞ is never chosen. The result is the same to the last bit for any
+  ///          number of threads. The reference can differ by the rounding of its sums.
+  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0
   template <ExecutionPolicy Policy, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(const Policy& policy, View<const float, 3> gradients,
                                              View<const float, 2> embeddings,
@@ -109,8 +111,14 @@ struct HotFlipCandidateSearch {
     return chosen({samples, positions}, accept, rank(policy, rows, embeddings, filter));
   }
 
-  /// The same, where `ranker` ranks the tokens.
-  /// @throws InvalidArgument when k is 0, and what the ranker throws.
+  /// Lets `ranker`, for instance the model, rank the tokens by its own embeddings.
+  /// @param ranker    a TokenRanker
+  /// @param gradients [samples, positions, E] ∂L/∂e_j
+  /// @param filter    the tokens that may be candidates
+  /// @param accept    a CandidateHook; called in order of rank for allowed tokens, until it has
+  ///                  accepted k of them or the spares are used up
+  /// @returns [samples, positions, k], as the overload above
+  /// @throws InvalidArgument when k is 0. What the ranker throws passes through.
   template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
@@ -179,7 +187,7 @@ struct HotFlipCandidateSearch {
     });
   }
 
-  // Templates, so that a program compiles Eigen's product only where it searches.
+  // These are templates so that a program compiles Eigen's product only where it searches.
   template <class T>
   [[nodiscard]] TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
                                View<const T, 2> embeddings, const TokenFilter& filter) const {

@@ -14,10 +14,10 @@
 
 namespace unlearn {
 
-/// The set of tokens that may stand in a trigger, one bit for each id in [0, vocabulary).
+/// The set of tokens that triggers may use, one bit for each id in [0, vocabulary).
 ///
-/// Deny what cannot be published as text: start and end tokens (an end token in the trigger cuts
-/// the caption off), padding, ids that decode to bytes which are no word.
+/// Deny tokens that cannot be published as text: start and end tokens (an end token in the trigger
+/// would cut off the caption), padding, and ids that decode to bytes that are not a word.
 class TokenFilter {
  public:
   /// Allows every token of the vocabulary.
@@ -26,8 +26,10 @@ class TokenFilter {
     if (vocabulary % 64 != 0) words_.back() = (std::uint64_t{1} << (vocabulary % 64)) - 1;
   }
 
-  /// Allows the given tokens and no others.
-  /// @throws InvalidArgument for an id outside the vocabulary.
+  /// A filter that allows only the given tokens.
+  /// @param vocabulary V
+  /// @param tokens     ids in [0, V)
+  /// @throws InvalidArgument for an id outside the vocabulary
   [[nodiscard]] static TokenFilter only(std::size_t vocabulary, std::span<const Token> tokens) {
     TokenFilter filter(vocabulary);
     for (std::uint64_t& word : filter.words_) word = 0;
@@ -35,21 +37,24 @@ class TokenFilter {
     return filter;
   }
 
-  /// @throws InvalidArgument for an id outside the vocabulary.
+  /// Allows a token.
+  /// @throws InvalidArgument for an id outside the vocabulary
   void allow(Token token) { words_[word_of(token)] |= bit_of(token); }
-  /// @throws InvalidArgument for an id outside the vocabulary.
+  /// Denies a token.
+  /// @throws InvalidArgument for an id outside the vocabulary
   void deny(Token token) { words_[word_of(token)] &= ~bit_of(token); }
-  /// @throws InvalidArgument for an id outside the vocabulary.
+  /// Denies tokens.
+  /// @throws InvalidArgument for an id outside the vocabulary
   void deny(std::span<const Token> tokens) {
     for (const Token token : tokens) deny(token);
   }
 
-  /// Whether `token`, which must be in [0, vocabulary), is allowed.
+  /// Whether `token` is allowed. It must be in [0, vocabulary); this is not checked.
   [[nodiscard]] bool allows(Token token) const {
     return (words_[static_cast<std::size_t>(token) / 64] & bit_of(token)) != 0;
   }
 
-  /// V, the number of tokens it decides on.
+  /// V, the number of token ids.
   [[nodiscard]] std::size_t vocabulary() const { return vocabulary_; }
 
   /// The number of allowed tokens.
@@ -60,7 +65,7 @@ class TokenFilter {
     return allowed;
   }
 
-  /// The set itself: bit v mod 64 of word v / 64 is 1 where v is allowed.
+  /// The bits: bit v mod 64 of word v / 64 is 1 if token v is allowed.
   [[nodiscard]] std::span<const std::uint64_t> words() const { return words_; }
 
  private:
@@ -78,9 +83,10 @@ class TokenFilter {
   std::vector<std::uint64_t> words_;
 };
 
-/// A reference to a TokenFilter that must live as long as it, or to none: every token is allowed.
+/// A reference to a TokenFilter, or to none, which means that every token is allowed.
 ///
-/// Trivially copyable, so that a policy can hold one. A temporary filter does not compile.
+/// The filter must outlive the reference; a temporary filter does not compile. The reference is
+/// trivially copyable, so that a policy can hold one.
 class TokenFilterRef {
  public:
   /// Refers to no filter: every token is allowed.
@@ -90,7 +96,8 @@ class TokenFilterRef {
       : filter_(&filter) {}
   TokenFilterRef(TokenFilter&&) = delete;
 
-  /// A copy of the filter; without one, a filter that allows all of `vocabulary` tokens.
+  /// A copy of the filter. If there is none, a filter that allows all tokens of the vocabulary.
+  /// @param vocabulary V; used only if there is no filter
   [[nodiscard]] TokenFilter over(std::size_t vocabulary) const {
     return filter_ != nullptr ? *filter_ : TokenFilter(vocabulary);
   }

@@ -7,7 +7,7 @@
 
 namespace unlearn {
 
-/// Stands where a row has fewer candidates than were asked for.
+/// Fills the places of a row that has fewer candidates than there are places.
 inline constexpr Token no_token = -1;
 
 /// Ranks tokens for HotFlip by itself: a model whose embeddings are on a device, or that has a

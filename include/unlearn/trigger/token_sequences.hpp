@@ -13,26 +13,29 @@
 
 namespace unlearn {
 
-/// Collects captions with their triggers and shows them as one TokenBatch.
+/// Collects sequences T ⊕ t, captions with their triggers, for one TokenBatch.
 ///
-/// Sequences are padded to the longest one collected, not to the context: in a causal text tower
-/// nothing behind the end token matters.
+/// The sequences are padded to the longest of them, not to the context: in a causal text tower, the
+/// tokens behind the end token have no effect.
 template <TriggerPlacement Placement>
 class TokenSequences {
  public:
-  /// @param placement      where triggers go; copied
+  /// @param placement      where a trigger is put in its caption; copied
   /// @param trigger_length n, the same for every sequence
   TokenSequences(const Placement& placement, std::size_t trigger_length)
       : placement_(placement), trigger_length_(trigger_length) {}
 
-  /// Forgets what was collected.
+  /// Removes all sequences.
   void clear() {
     flat_.clear();
     lengths_.clear();
     positions_.clear();
   }
 
-  /// Appends caption ⊕ trigger; start and end token are part of the caption.
+  /// Appends the sequence caption ⊕ trigger.
+  /// @param caption T, with its start and end tokens
+  /// @param trigger t, [n]
+  /// @throws InvalidArgument for a trigger of another length, and what `Placement` throws
   void add(std::span<const Token> caption, std::span<const Token> trigger) {
     require_size("tokens of a trigger", trigger_length_, trigger.size());
     const std::size_t length = placement_.length(caption.size(), trigger.size());
@@ -43,10 +46,10 @@ class TokenSequences {
     lengths_.push_back(static_cast<std::int32_t>(length));
   }
 
-  /// The number of sequences collected.
+  /// R, the number of sequences.
   [[nodiscard]] std::size_t size() const { return lengths_.size(); }
 
-  /// The collected sequences, padded with 0. Valid until the next `add` or `clear`.
+  /// All sequences, [R, L], padded with 0. Valid until the next call of add(), batch() or clear().
   [[nodiscard]] TokenBatch batch() {
     const std::size_t rows = lengths_.size();
     const std::size_t width = rows == 0 ? 0 : static_cast<std::size_t>(std::ranges::max(lengths_));

@@ -15,13 +15,17 @@
 
 namespace unlearn {
 
-/// The triggers of a run: one sequence of `length()` tokens for each trigger group.
+/// The triggers of a run, [groups, n] token ids: one trigger of n tokens for each trigger group.
+///
+/// A run without triggers (EM, UAP) has a table with n = 0.
 class TriggerTable {
  public:
-  /// No groups, and no tokens.
+  /// No groups and no tokens.
   TriggerTable() = default;
 
-  /// Every trigger is `initial`. No triggers at all (EM, UAP) is a table with an empty `initial`.
+  /// Gives each group the same trigger.
+  /// @param groups  the number of groups
+  /// @param initial the trigger, [n]; may be empty
   TriggerTable(std::size_t groups, std::span<const Token> initial)
       : groups_(groups), length_(initial.size()) {
     tokens_.reserve(groups * length_);
@@ -30,15 +34,22 @@ class TriggerTable {
     }
   }
 
-  /// Takes a [groups, length] array as it is.
-  /// @throws InvalidArgument when `tokens` has another size.
+  /// Takes the triggers from an array.
+  /// @param groups the number of groups
+  /// @param length n
+  /// @param tokens [groups, n], row by row
+  /// @throws InvalidArgument when the size of `tokens` is not groups · n
   TriggerTable(std::size_t groups, std::size_t length, std::vector<Token> tokens)
       : groups_(groups), length_(length), tokens_(std::move(tokens)) {
     require_size("tokens of a trigger table", groups * length, tokens_.size());
   }
 
-  /// Draws every token uniformly from those that `filter` allows.
-  /// @throws InvalidArgument when the filter allows none.
+  /// Draws each token uniformly from those that `filter` allows.
+  /// @param groups the number of groups
+  /// @param length n
+  /// @param filter the tokens that triggers may use
+  /// @param rng    drawn from
+  /// @throws InvalidArgument when the filter allows no token
   template <std::uniform_random_bit_generator Rng>
   [[nodiscard]] static TriggerTable random(std::size_t groups, std::size_t length,
                                            const TokenFilter& filter, Rng& rng) {
@@ -51,24 +62,24 @@ class TriggerTable {
     return {groups, length, std::move(tokens)};
   }
 
-  /// The number of triggers.
+  /// The number of groups, and so of triggers.
   [[nodiscard]] std::size_t groups() const { return groups_; }
-  /// n, the tokens of each trigger.
+  /// n, the number of tokens in each trigger.
   [[nodiscard]] std::size_t length() const { return length_; }
 
-  /// The trigger of a group, n tokens.
+  /// The trigger of a group, [n]. The number of the group is not checked.
   [[nodiscard]] std::span<const Token> operator[](std::size_t group) const {
     return view().row(group);
   }
-  /// The same, to be written.
+  /// The trigger of a group, for writing.
   [[nodiscard]] std::span<Token> operator[](std::size_t group) { return view().row(group); }
 
-  /// All triggers, [groups, n].
+  /// All triggers, [groups, n]. Valid as long as the table.
   [[nodiscard]] View<const Token, 2> view() const { return {tokens_.data(), {groups_, length_}}; }
-  /// The same, to be written.
+  /// All triggers, for writing.
   [[nodiscard]] View<Token, 2> view() { return {tokens_.data(), {groups_, length_}}; }
 
-  /// Whether shapes and tokens are equal.
+  /// Whether two tables have equal shapes and tokens.
   friend bool operator==(const TriggerTable&, const TriggerTable&) = default;
 
  private:

@@ -30,26 +30,29 @@
 
 namespace unlearn::detail {
 
-/// Whether a run changes noise and triggers: it has a RunState, and not a TrainingState.
+/// Whether a run changes noise and triggers: its state is a RunState, not a TrainingState.
 template <class State>
 inline constexpr bool has_noise = requires(State& state) { state.noise; };
 
-/// Whether its noise reaches a file at checkpoints only.
+/// Whether the noise is written to its file at checkpoints only.
 template <class State>
 inline constexpr bool journals_noise = false;
 template <class Store>
 inline constexpr bool journals_noise<RunState<Store>> = is_journaled<Store>;
 
-/// How a checkpoint keeps noise: as a journal of a store with a file of its own, or all of it.
+/// How a checkpoint keeps the noise: as a journal of the changes, for a store that has a file of
+/// its own, or all of it.
 inline constexpr std::string_view journal_storage = "journal";
 inline constexpr std::string_view whole_storage = "whole";
 
+/// The checksum of the groups of all rows.
 [[nodiscard]] inline std::uint64_t scope_checksum(const GroupMap& scope) {
   std::vector<Index> groups(scope.rows());
   for (std::size_t row = 0; row < groups.size(); ++row) groups[row] = scope.of(row);
   return checksum_of(std::as_bytes(std::span(groups)));
 }
 
+/// The shape of a run that changes noise and triggers.
 template <class Store>
 [[nodiscard]] RunShape shape_of(const RunState<Store>& state) {
   return {.noise_dtype = std::string(npy_dtype<typename Store::value_type>),
@@ -63,12 +66,16 @@ template <class Store>
           .trigger_scope = scope_checksum(state.scope.triggers)};
 }
 
-/// A run that only trains has neither noise nor triggers.
+/// The shape of a run that only trains: it has neither noise nor triggers.
 [[nodiscard]] inline RunShape shape_of(const TrainingState& /*state*/) {
   return {.noise_dtype = "none", .noise_storage = "none"};
 }
 
-/// @throws FileError unless a run of shape `run` can go on from a state of shape `saved`
+/// Checks that a run can resume from a checkpoint.
+/// @param path  the checkpoint's state file, for messages
+/// @param run   the shape of the run's state
+/// @param saved the shape in the checkpoint
+/// @throws FileError unless both are equal
 inline void require_same_shape(const std::string& path, const RunShape& run,
                                const RunShape& saved) {
   const auto same = [&](std::string_view what, const auto& expected, const auto& got) {
@@ -85,8 +92,8 @@ inline void require_same_shape(const std::string& path, const RunShape& run,
   same("checksum of the trigger scope", hex_text(run.trigger_scope), hex_text(saved.trigger_scope));
 }
 
-/// The generator as it writes itself. Standard engines do so through a stream, whose locale must
-/// not group their digits.
+/// The generator in its own format, by its `save` or its operator<<. The classic locale keeps
+/// digits from being grouped.
 template <class Rng>
 [[nodiscard]] std::string generator_text(const Rng& rng) {
   std::ostringstream out;
@@ -99,8 +106,11 @@ template <class Rng>
   return std::move(out).str();
 }
 
+/// Reads a generator that generator_text() wrote.
+/// @param path the checkpoint's state file, for messages
 /// @param like a generator of the type to read
-/// @throws FileError when `text` is not what one of this type wrote, and nothing more
+/// @param text the generator
+/// @throws FileError when a generator of this type did not write `text`, or text follows
 template <class Rng>
 [[nodiscard]] Rng read_generator(const std::string& path, const Rng& like,
                                  const std::string& text) {
@@ -118,7 +128,7 @@ template <class Rng>
   return rng;
 }
 
-/// Calls put(bytes) for the noise of one group at a time.
+/// Calls put(bytes) with the noise of each of these groups, in order.
 template <NoiseStore Store, class Put>
 void put_noise(const Store& noise, std::span<const Index> groups, const Put& put) {
   using N = typename Store::value_type;
@@ -129,7 +139,8 @@ void put_noise(const Store& noise, std::span<const Index> groups, const Put& put
   }
 }
 
-/// Calls put(bytes) for consecutive pieces of the .npy file of a store's noise.
+/// Produces the .npy file [groups, elements] of a store's noise: calls put(bytes) for each piece,
+/// in order.
 template <NoiseStore Store, class Put>
 void put_noise_npy(const Store& noise, const Put& put) {
   using N = typename Store::value_type;
@@ -140,7 +151,7 @@ void put_noise_npy(const Store& noise, const Put& put) {
   put_noise(noise, all, put);
 }
 
-/// A checksum of the noise of a few groups, to tell a store from another of the same shape.
+/// A checksum of the noise of at most 64 groups. It tells a store from another of the same shape.
 template <NoiseStore Store>
 [[nodiscard]] std::uint64_t probe_of(const Store& noise) {
   std::vector<Index> some(std::min<std::size_t>(noise.groups(), 64));

@@ -29,10 +29,10 @@
 
 namespace unlearn::detail {
 
-/// The files of a checkpoint: `state`, and beside it `state-<generation>.<kind>` for each part.
+/// The files of a checkpoint: `state`, and `state-<generation>.<kind>` for each part.
 ///
-/// Parts are written under names that no state mentions yet; renaming the state into place makes
-/// them count, all at once. Only then the parts of the state before are removed.
+/// The parts of a new checkpoint get names that no state mentions yet. The checkpoint becomes valid
+/// when its state replaces the old one, in one step. Only then are the old parts removed.
 class CheckpointDirectory {
  public:
   explicit CheckpointDirectory(std::string path) : path_(std::move(path)) {}
@@ -44,8 +44,8 @@ class CheckpointDirectory {
   }
   [[nodiscard]] bool has_state() const { return file_exists(state_path()); }
 
-  /// Makes the directory, if need be, and keeps other runs out of it until this object ends.
-  /// @throws FileError when it cannot be made, or another run has it
+  /// Makes the directory if there is none, and locks it until this object ends.
+  /// @throws FileError when it cannot be made, or when another run has locked it
   void lock() {
     if (lock_.is_open()) return;
     if (::mkdir(path_.c_str(), 0777) == 0) {
@@ -54,7 +54,7 @@ class CheckpointDirectory {
       throw_system_error(path_, "to make this directory");
     }
     FileDescriptor directory(path_, O_RDONLY | O_DIRECTORY);
-    // Some network file systems have no locks; a run goes on there without.
+    // Some network file systems have no locks. A run must work there, too, without the lock.
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       throw FileError(expectation("checkpoint directory '" + path_ + "'", "no other run in it",
                                   "a run that is still going on"));
@@ -62,7 +62,8 @@ class CheckpointDirectory {
     lock_ = std::move(directory);
   }
 
-  /// @throws FileError unless the state is there, whole, and of this version
+  /// Reads the state.
+  /// @throws FileError when it is missing, damaged or of another version
   [[nodiscard]] CheckpointManifest read_state() const {
     const FileMapping file(state_path());
     const std::span<std::byte> bytes = file.bytes();
@@ -70,8 +71,8 @@ class CheckpointDirectory {
     return decode_manifest({text, bytes.size()}, state_path());
   }
 
-  /// The point at which a checkpoint begins to count.
-  /// @throws FileError when it cannot be written
+  /// Replaces the state; with this, a new checkpoint becomes valid.
+  /// @throws FileError when it cannot be written; the old checkpoint is then still valid
   void write_state(const CheckpointManifest& manifest) const {
     const std::string text = encode(manifest);
     AtomicFile file(state_path());
@@ -79,7 +80,8 @@ class CheckpointDirectory {
     file.commit();
   }
 
-  /// @throws FileError unless the part is there and is the one that was written
+  /// Opens a part.
+  /// @throws FileError when it is missing, or its checksum is not that of the state
   [[nodiscard]] FileMapping open_part(std::string_view kind, const CheckpointPart& part) const {
     FileMapping file(part_path(kind, part.generation));
     const std::uint64_t found = checksum_of(file.bytes());
@@ -88,14 +90,17 @@ class CheckpointDirectory {
     return file;
   }
 
-  /// The elements of a part that is a .npy file.
+  /// A part that is a .npy file, and its elements.
   template <class T>
   struct NpyPart {
     FileMapping file;
     View<const T, 2> view;
   };
 
-  /// @throws FileError unless the part is a .npy file of this shape, and the one that was written
+  /// Opens a part that is a .npy file.
+  /// @throws FileError when it is missing, has another checksum, or is not a .npy file of elements
+  /// T
+  ///         and of this shape
   template <class T>
   [[nodiscard]] NpyPart<T> open_npy(std::string_view kind, const CheckpointPart& part,
                                     const std::array<std::size_t, 2>& shape) const {
@@ -107,9 +112,9 @@ class CheckpointDirectory {
     return {std::move(file), view};
   }
 
-  /// Removes the parts that the state does not mention: of the checkpoint before it, and of one
-  /// that was interrupted.
-  /// @throws FileError when the directory cannot be read, or a file not be removed
+  /// Removes all parts but these: those of the last checkpoint, and of one that was interrupted.
+  /// @param kept names of files
+  /// @throws FileError when the directory cannot be read, or a file cannot be removed
   void remove_parts_except(std::span<const std::string> kept) const {
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path_.c_str()), ::closedir);
     if (!directory) throw_system_error(path_, "to list this directory");

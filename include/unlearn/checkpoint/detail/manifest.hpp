@@ -17,30 +17,29 @@
 
 namespace unlearn::detail {
 
-/// What a checkpoint's state must have in common with the run that goes on from it.
+/// The shapes of a run's state. A checkpoint and the run that resumes from it must agree in them.
 struct RunShape {
-  std::string noise_dtype{};    ///< as NumPy names it
+  std::string noise_dtype{};    ///< NumPy's name of it
   std::string noise_storage{};  ///< "journal" for a JournaledNoiseStore, else "whole"
   std::uint64_t noise_groups = 0;
   std::uint64_t noise_elements = 0;
   std::uint64_t trigger_groups = 0;
   std::uint64_t trigger_length = 0;
   std::uint64_t rows = 0;
-  std::uint64_t noise_scope = 0;    ///< checksum of each row's noise group
-  std::uint64_t trigger_scope = 0;  ///< checksum of each row's trigger group
+  std::uint64_t noise_scope = 0;    ///< checksum of the noise groups of all rows
+  std::uint64_t trigger_scope = 0;  ///< checksum of the trigger groups of all rows
 };
 
-/// A file that stands beside the state and is named for the checkpoint that first wrote it.
+/// A file beside the state. Its name contains the number of the checkpoint that wrote it.
 struct CheckpointPart {
   std::uint64_t generation = 0;  ///< 0: there is no such file
   std::uint64_t checksum = 0;
 };
 
-/// All that a checkpoint's `state` file says.
+/// The contents of a checkpoint's `state` file.
 ///
-/// The file is text: a line for each entry below, the entry's name and its values; the lines of
-/// the trace; the generator, as many bytes as its line says; and a checksum of all that. Numbers
-/// are read back to the last bit.
+/// The file is text. It has a title, a line with the name and the values of each entry, the lines
+/// of the trace, the generator, and a checksum of all this. Numbers read back exactly.
 struct CheckpointManifest {
   std::uint64_t generation = 0;
   RunShape shape{};
@@ -49,18 +48,20 @@ struct CheckpointManifest {
   CheckpointPart triggers{};
   CheckpointPart noise{};         ///< a journal, or all of the noise
   std::uint64_t noise_probe = 0;  ///< checksum of a few rows of a journaled noise; else 0
-  std::string generator{};        ///< the random generator, as it writes itself
+  std::string generator{};        ///< the random generator in its own format
 };
 
-// What is written and what is read is said once. The structured bindings are there to fail when a
-// member is added: what is not saved cannot be resumed.
+// The writer and the reader share these descriptions. The structured bindings no longer compile
+// when a member is added: a member that is not saved could not be resumed.
 
+/// The line of a StageLoss.
 template <class Archive, class Loss>
 void describe_stage_loss(Archive& archive, Loss& loss) {
   auto& [stage, mean] = loss;
   archive("stage_loss", stage, mean);
 }
 
+/// The lines of a RoundLosses.
 template <class Archive, class Losses>
 void describe_round(Archive& archive, Losses& losses) {
   auto& [round, stages] = losses;
@@ -69,6 +70,8 @@ void describe_round(Archive& archive, Losses& losses) {
                 [](auto& lines, auto& loss) { describe_stage_loss(lines, loss); });
 }
 
+/// All lines of a CheckpointManifest, in order.
+/// @param archive a ManifestWriter or a ManifestReader
 template <class Archive, class Manifest>
 void describe(Archive& archive, Manifest& manifest) {
   auto& [generation, shape, progress, model, triggers, noise, noise_probe, generator] = manifest;
@@ -96,10 +99,10 @@ void describe(Archive& archive, Manifest& manifest) {
   archive.bytes("generator", generator);
 }
 
-/// Stands for a text without characters.
+/// The word for an empty text.
 inline constexpr std::string_view no_text = "-";
 
-/// Writes entries as lines.
+/// Writes entries as lines: the name, then the values.
 class ManifestWriter {
  public:
   template <class... Values>
@@ -109,7 +112,7 @@ class ManifestWriter {
     text_ += '\n';
   }
 
-  /// Writes how many there are, and then what `describe_each(archive, entry)` writes of each.
+  /// Writes a line with the number of entries, and calls describe_each(archive, entry) for each.
   template <class Entry, class Describe>
   void lines(std::string_view name, const std::vector<Entry>& entries,
              const Describe& describe_each) {
@@ -126,7 +129,7 @@ class ManifestWriter {
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  // An empty text would read back as no word at all.
+  // An empty text would not read back as a word.
   static std::string_view word(const std::string& text) {
     return text.empty() ? std::string_view(no_text) : text;
   }
@@ -143,7 +146,8 @@ class ManifestReader {
  public:
   ManifestReader(std::string_view text, const std::string& path) : rest_(text), path_(path) {}
 
-  /// @throws FileError when the next line has another name, or is not made of such values
+  /// Reads the next line.
+  /// @throws FileError when it has another name, or values of other types
   template <class... Values>
   void operator()(std::string_view name, Values&... values) {
     std::string_view line = take_line();
@@ -154,12 +158,12 @@ class ManifestReader {
                     number_text(sizeof...(values)) + " value(s)", whole.substr(0, 80));
   }
 
-  /// Reads as many entries as the line says.
+  /// Reads as many entries as the next line says.
   template <class Entry, class Describe>
   void lines(std::string_view name, std::vector<Entry>& entries, const Describe& describe_each) {
     std::size_t count = 0;
     (*this)(name, count);
-    // Memory is taken line by line, as far as there are lines.
+    // Not resized at once: a wrong count must not take memory for lines that do not exist.
     for (std::size_t i = 0; i < count; ++i) describe_each(*this, entries.emplace_back());
   }
 
@@ -208,6 +212,7 @@ inline constexpr std::string_view manifest_title = "unlearn checkpoint 2\n";
   return "checksum " + hex_text(checksum_of(std::as_bytes(std::span(body))));
 }
 
+/// The bytes of the `state` file.
 [[nodiscard]] inline std::string encode(const CheckpointManifest& manifest) {
   ManifestWriter writer;
   describe(writer, manifest);
@@ -215,9 +220,10 @@ inline constexpr std::string_view manifest_title = "unlearn checkpoint 2\n";
   return body + manifest_end(body) + "\n";
 }
 
+/// Reads the `state` file.
 /// @param text the bytes of the file
 /// @param path the file, for messages
-/// @throws FileError unless `text` is what `encode` wrote
+/// @throws FileError unless encode() wrote `text`
 [[nodiscard]] inline CheckpointManifest decode_manifest(std::string_view text,
                                                         const std::string& path) {
   const std::string_view first_line = text.substr(0, text.find('\n')).substr(0, 80);

@@ -15,11 +15,12 @@
 
 namespace unlearn::detail {
 
-/// The distinct groups in a batch, and who belongs to which of them.
+/// The distinct groups in a batch, and which place of the batch belongs to which of them.
 struct DistinctGroups {
   std::vector<Index> groups;  ///< ascending
-  GroupMap local;             ///< place in the batch to place in `groups`
+  GroupMap local;             ///< place in the batch to index in `groups`
 
+  /// @param group_of_place the group of each place in the batch
   explicit DistinctGroups(std::span<const Index> group_of_place)
       : groups(group_of_place.begin(), group_of_place.end()) {
     std::ranges::sort(groups);
@@ -32,10 +33,12 @@ struct DistinctGroups {
   }
 };
 
-/// Who belongs to which group, in the memory of a policy.
+/// A GroupMap in the memory of a policy.
 template <ExecutionPolicy P>
 class PlacedGroups {
  public:
+  /// @param policy must outlive this object
+  /// @param map    copied
   PlacedGroups(const P& policy, const GroupMap& map)
       : policy_(&policy),
         rows_(map.rows()),
@@ -56,7 +59,9 @@ class PlacedGroups {
   /// The group of each row.
   [[nodiscard]] View<const Index, 1> group_of_row() const { return {numbers_.data(), {rows_}}; }
 
-  /// sums[g] ← the sum of values[i] over the rows i that belong to group g.
+  /// sums[g] ← Σ values[i] over the rows i of group g.
+  /// @param values [rows, n]
+  /// @param sums   [groups, n], written
   void sum(View<const float, 2> values, View<float, 2> sums) const {
     backend_of(*policy_).sum_rows(values, View<const Index, 1>(numbers_.data() + rows_, {rows_}),
                                   View<const Index, 1>(numbers_.data() + 2 * rows_, {groups_ + 1}),
@@ -70,7 +75,7 @@ class PlacedGroups {
   ScratchOf<Index, P> numbers_;
 };
 
-/// The groups that `rows` belong to, place by place.
+/// The group of each of `rows`.
 inline std::vector<Index> groups_of(const GroupMap& map, std::span<const Index> rows) {
   std::vector<Index> groups(rows.size());
   std::ranges::transform(rows, groups.begin(), [&](Index row) { return map.of(row); });

@@ -39,8 +39,8 @@ inline constexpr std::string_view noise_stage = "noise";
 /// The policies of a noise descent.
 template <class Ball, class Loss>
 struct NoiseDescentPolicies {
-  ProjectedSignDescent descent{};  ///< `keep` is ignored: the loss is redrawn every step
-  Ball ball;                       ///< bounds each noise
+  ProjectedSignDescent descent{};  ///< `keep` is ignored: the loss is drawn anew at each step
+  Ball ball;                       ///< the bound of each noise
   Box<float> box{};                ///< valid range of float signals
   CaptionShuffle shuffle{};        ///< of the captions of a batch
   Loss loss{};                     ///< L
@@ -48,9 +48,9 @@ struct NoiseDescentPolicies {
 
 /// Level 3 of MEM: δ ← Proj(δ − α · sign ∇_δ L(I + δ, S(T) ⊕ t)), Eq. 5.
 ///
-/// It visits every perturbed signal once a round. S is drawn anew for every evaluation of the loss,
-/// and with it the caption row, so the trigger, that a signal gets: image i meets one of its own
-/// triggers and the caption of another image.
+/// It visits every perturbed signal once a round. The shuffle S of the captions is drawn anew for
+/// every evaluation of the loss. So is the row of each signal that has several, and with it the
+/// trigger: image i is paired with one of its own triggers and the caption of another image.
 /// Source: MEM (Liu et al., ACM MM 2024), Eq. 5.
 ///
 /// @tparam Loader BatchLoader
@@ -63,20 +63,20 @@ class NoiseStage {
   static constexpr bool on_grid = std::is_integral_v<Sample>;
 
  public:
-  /// See RunStage.
+  /// The stage's name in events, traces and checkpoints.
   static constexpr std::string_view name = noise_stage;
 
   /// What the stage works with; the references must outlive it.
   struct Parts {
     Loader& loader;  ///< gives batches of signals and their noise
     Store& noise;    ///< changed in place
-    Texts& texts;    ///< gives the texts that the signals meet
+    Texts& texts;    ///< gives the texts that the signals are paired with
     Model& model;    ///< gives embeddings and gradients
   };
 
   /// @param policies   how the noise is improved
-  /// @param parts      what it works with
-  /// @param signals    what a pass visits
+  /// @param parts      what the stage works with
+  /// @param signals    the signals that a pass visits
   /// @param batch_size the most perturbed signals in a batch
   /// @param progress   the part of the progress that the stage writes; must outlive it
   NoiseStage(const Policies& policies, const Parts& parts, PerturbedSignals signals,
@@ -87,13 +87,15 @@ class NoiseStage {
         pass_({.count = policies.descent.steps > 0 ? signals_.size() : 0, .batch_size = batch_size},
               progress) {}
 
-  /// The same in every round; none where the descent has no steps.
+  /// The number of batches, the same in every round; 0 if the descent has no steps.
   [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return pass_.batches(); }
 
   /// All descent steps on one batch of perturbed signals.
-  /// @returns the loss after the last step; nothing, and the noise stays as it was, when a loss or
-  /// a
-  ///          gradient is not finite
+  /// @param at  the batch that is due
+  /// @param rng the run's generator
+  /// @returns the loss after the last step; nothing when a loss or a gradient is not finite, and
+  /// then
+  ///          the noise is unchanged
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
     const std::span<const Index> batch = pass_.batch(at, rng);
@@ -113,10 +115,10 @@ class NoiseStage {
     return found.value;
   }
 
-  /// Brings noise that is in a device's memory to the host.
+  /// Copies noise that is in a device's memory to the host.
   void finish() { detail::write_back(parts_.noise); }
 
-  /// Evaluations of the loss so far.
+  /// How often the loss has been evaluated so far.
   [[nodiscard]] std::size_t evaluations() const { return evaluations_; }
 
  private:
@@ -174,8 +176,8 @@ class NoiseStage {
     return found;
   }
 
-  // The loss is drawn anew at every step: its lowest value would say more about the draw than
-  // about the noise, so the last iterate is kept.
+  // The loss is drawn anew at each step. Its lowest value would depend more on the draw than on the
+  // noise, so the last iterate is kept.
   [[nodiscard]] ProjectedSignDescent descent() const {
     ProjectedSignDescent descent = policies_.descent;
     descent.keep = Keep::last;
@@ -192,7 +194,7 @@ class NoiseStage {
     }
   }
 
-  /// L(I + δ, S(T) ⊕ t) with a fresh S; with `gradient`, its derivative by δ, too.
+  /// L(I + δ, S(T) ⊕ t) with a new S. If there is a `gradient`, also ∂L/∂δ.
   template <class Rng, class... Gradient>
   double evaluate(std::span<const Index> batch, const Batch& perturbed, Rng& rng,
                   Gradient... gradient) {
@@ -227,8 +229,8 @@ class NoiseStage {
   Parts parts_;
   PerturbedSignals signals_;
   Pass pass_;
-  std::vector<Index> rows_;          ///< the row that stands in for each signal of the batch
-  std::vector<Index> caption_rows_;  ///< the row whose caption it meets
+  std::vector<Index> rows_;          ///< the row that is drawn for each signal of the batch
+  std::vector<Index> caption_rows_;  ///< the row whose caption it is paired with
   std::size_t evaluations_ = 0;
 };
 

@@ -29,15 +29,15 @@ inline constexpr std::string_view surrogate_stage = "surrogate";
 template <ContrastiveLoss Loss>
 struct SurrogateSteps {
   std::size_t per_round = 200;   ///< optimiser steps; 0 leaves the stage out
-  std::size_t batch_size = 128;  ///< at most; fewer where there are fewer rows
-  std::size_t rows = 0;          ///< of the data set
+  std::size_t batch_size = 128;  ///< rows in a batch; fewer if there are fewer rows
+  std::size_t rows = 0;          ///< rows of the data set
   Loss loss{};                   ///< what the model minimises, with its current parameters
 };
 
-/// Level 1 of MEM, the inner minimum of Eq. 4: min over f of L(f(I + δ, T ⊕ t)), a step at a time.
+/// Level 1 of MEM, steps towards the inner minimum of Eq. 4: min over f of L(f(I + δ, T ⊕ t)).
 ///
-/// Batches come from epochs over all rows that continue from one round to the next. What is left of
-/// an epoch when it no longer fills a batch is dropped, as the next epoch is drawn anew.
+/// The batches come from epochs over all rows. An epoch continues from one round to the next. The
+/// last rows of an epoch are left out if they do not fill a batch; the next epoch has a new order.
 /// Source: MEM (Liu et al., ACM MM 2024), Eq. 4.
 ///
 /// @tparam Loader `load(rows, next)` gives the signals of rows: BatchLoader or CleanLoader
@@ -46,19 +46,25 @@ struct SurrogateSteps {
 template <class Loss, class Loader, class Texts, class Model>
 class SurrogateStage {
  public:
-  /// See RunStage.
+  /// The stage's name in events, traces and checkpoints.
   static constexpr std::string_view name = surrogate_stage;
 
-  /// The references must outlive the stage; `progress` is the part that it writes.
+  /// @param steps    how the surrogate is trained
+  /// @param progress the part of the progress that the stage writes; must outlive it
+  /// @param loader   gives the signals; must outlive the stage
+  /// @param texts    gives their texts; must outlive the stage
+  /// @param model    the surrogate; must outlive the stage
   SurrogateStage(const SurrogateSteps<Loss>& steps, TrainingProgress& progress, Loader& loader,
                  Texts& texts, Model& model)
       : steps_(steps), progress_(&progress), loader_(&loader), texts_(&texts), model_(&model) {}
 
-  /// A batch is an optimiser step.
+  /// The number of optimiser steps in a round; each is a batch.
   [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return steps_.per_round; }
 
-  /// One optimiser step.
-  /// @returns the loss before it
+  /// Takes one optimiser step.
+  /// @param at  the step that is due
+  /// @param rng the run's generator
+  /// @returns the loss before the step
   /// @throws InvalidArgument for a model that is not Trainable
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
@@ -80,7 +86,7 @@ class SurrogateStage {
   }
 
  private:
-  /// A place in an epoch: `row` rows of the order drawn from `seed` have been seen.
+  /// A place in an epoch: the first `row` rows of the order drawn from `seed` have been seen.
   struct Epoch {
     std::uint64_t seed;
     std::uint64_t row;
@@ -101,7 +107,7 @@ class SurrogateStage {
     return std::span<const Index>(order_).subspan(epoch.row, batch_size());
   }
 
-  /// What the next step sees, if it is of the same epoch.
+  /// The rows of the next step; none if it begins a new epoch.
   [[nodiscard]] std::span<const Index> rows_after(const Epoch& epoch) const {
     const std::size_t next = epoch.row + batch_size();
     if (next + batch_size() > steps_.rows) return {};

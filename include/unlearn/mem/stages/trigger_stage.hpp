@@ -44,12 +44,12 @@ inline constexpr std::string_view trigger_stage = "trigger";
 template <class Loss, TriggerPlacement Placement, class Constraint>
 struct TriggerSearchPolicies {
   HotFlipCandidateSearch search{};  ///< proposes tokens
-  BeamSearch beam{};                ///< tries them, and keeps what lowers the loss
+  BeamSearch beam{};                ///< keeps those that lower the loss
   Placement placement{};            ///< where a trigger is put in its caption
   Loss loss{};                      ///< L
-  const Constraint& constraint;     ///< constraint(row, trigger): may this caption have it?
+  const Constraint& constraint;     ///< constraint(row, trigger): is it allowed there?
   TokenFilterRef filter{};          ///< tokens that triggers may use
-  std::uint32_t rounds = 5;         ///< the search runs in so many first rounds
+  std::uint32_t rounds = 5;         ///< the first rounds, in which the search runs
   std::size_t encode_rows = 2048;   ///< the most sequences in one call of the text encoder
   Parallel execution{};             ///< threads of the library's own work
 };
@@ -62,21 +62,25 @@ struct TriggerSearchSubject {
   const GroupMap& scope;   ///< which rows share a trigger
 };
 
-/// Level 2 of MEM: HotFlip (Eq. 6) proposes tokens, the beam search keeps what lowers the loss.
+/// Level 2 of MEM: t ← a trigger with a lower L(I + δ, T ⊕ t). HotFlip (Eq. 6) proposes tokens, and
+/// the beam search keeps those that lower the loss.
 ///
-/// It visits every row once a round. The signals do not change meanwhile, so they are encoded once
-/// a batch. All that belongs to texts is in the host's memory, whatever the run's policy. Source:
-/// MEM (Liu et al., ACM MM 2024), Eq. 6 and the search after it.
+/// It visits every row once a round. The signals do not change during the search, so each batch of
+/// them is encoded once. Texts, their gradients and embeddings are in the host's memory, whatever
+/// the run's policy. Source: MEM (Liu et al., ACM MM 2024), Eq. 6 and the search after it.
 ///
 /// @tparam Loader `load(rows, next)` gives the signals of rows: BatchLoader
 template <class Policies, class Pairs, class Loader, class Model>
 class TriggerStage {
  public:
-  /// See RunStage.
+  /// The stage's name in events, traces and checkpoints.
   static constexpr std::string_view name = trigger_stage;
 
-  /// The references must outlive the stage.
-  /// @param pass over the rows
+  /// @param policies how triggers are searched
+  /// @param subject  captions, triggers and scope; what it refers to must outlive the stage
+  /// @param pass     a pass over the rows
+  /// @param loader   gives the signals; must outlive the stage
+  /// @param model    gives embeddings and gradients; must outlive the stage
   TriggerStage(const Policies& policies, const TriggerSearchSubject<Pairs>& subject,
                const Pass& pass, Loader& loader, Model& model)
       : policies_(policies),
@@ -86,14 +90,16 @@ class TriggerStage {
         model_(&model),
         filter_(policies.filter.over(token_embeddings().extent(0))) {}
 
-  /// None after the last round of the search, and none where triggers have no tokens.
+  /// The number of batches; 0 after the last round of the search, or if triggers have no tokens.
   [[nodiscard]] std::size_t batches(std::uint32_t round) const {
     return round < policies_.rounds && subject_.triggers.length() > 0 ? pass_.batches() : 0;
   }
 
-  /// Searches better triggers for the groups that the batch's rows belong to.
-  /// @returns the loss of the batch after the search; nothing, and the triggers stay as they are,
-  ///          when the loss or a gradient is not finite
+  /// Searches better triggers for the groups of the batch's rows.
+  /// @param at  the batch that is due
+  /// @param rng the run's generator
+  /// @returns the loss of the batch after the search; nothing when the loss or a gradient is not
+  ///          finite, and then the triggers are unchanged
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
     const std::span<const Index> rows = pass_.batch(at, rng);
@@ -124,7 +130,7 @@ class TriggerStage {
     return found.loss;
   }
 
-  /// Triggers scored so far.
+  /// How many triggers have been scored so far.
   [[nodiscard]] std::size_t hypotheses() const { return hypotheses_; }
 
  private:
@@ -137,8 +143,8 @@ class TriggerStage {
     });
   }
 
-  /// HotFlip's candidates that are other tokens than the current ones, and allowed; ranked by the
-  /// model itself where it can.
+  /// HotFlip's candidates: allowed tokens other than the current ones. The model ranks them itself
+  /// if it can.
   template <class Constraint>
   [[nodiscard]] TriggerCandidates proposed(const std::vector<float>& gradient_by_group,
                                            const MatrixOf<Token>& triggers,
