@@ -109,9 +109,9 @@ int main() {
   mem.batch_size = 40;
   mem.stop_loss = 0;
   const auto result = mem.minimize(model, album, state, rng);
-  std::printf("loss %.4f, then %.4f; target %.3f\n", result.trace.front().last(), result.loss,
+  std::printf("loss %.4f, then %.4f; target %.3f\n", *result.trace.front().last(), *result.loss,
               model.learnt);
-  check(result.loss < result.trace.front().last(), "the loss falls");
+  check(*result.loss < *result.trace.front().last(), "the loss falls");
   check(model.learnt != 1, "the parameter is learnt");
 
   const Matrix signals = Matrix::Random(6, 4), texts = Matrix::Random(6, 4);
