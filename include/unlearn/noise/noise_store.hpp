@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
@@ -29,7 +26,7 @@ concept NoiseValue = std::same_as<N, std::int8_t> || std::same_as<N, float>;
 ///  2. `s.groups()` noises of `s.elements()` numbers each; both never change.
 ///  3. `s.load(groups, out)` writes the noise of groups[i] to row i of `out` [n, elements].
 ///  4. `s.store(groups, noise)` takes row i of `noise` [n, elements] as the noise of groups[i], and
-///     from then on `load` gives it. Where a group is named twice, the later row stands.
+///     from then on `load` gives it. Where a group is named twice, the later row counts.
 ///  5. Both throw InvalidArgument, and change nothing, for a group or a shape that does not fit.
 ///
 /// Optional: `s.prefetch(groups)` says that `load(groups, ...)` is probably the next call of its
@@ -53,12 +50,14 @@ concept NoiseStore =
 ///  2. `s.pending_bytes()` is the memory that pending noise takes; 0 if and only if there is none.
 ///  3. `s.write_journal(path)` writes the pending noise to a file of its own, durably, and returns
 ///     a checksum of it.
-///  4. `s.read_journal(path)` holds, takes what stands there for the pending noise, in the place of
-///     what was pending, and returns the same checksum. It throws FileError, and changes nothing,
+///  4. `s.read_journal(path)` holds, replaces the pending noise by that of the file, and returns
+///  the same
+///     checksum. It throws FileError, and changes nothing,
 ///     when the file is not a whole journal of a store of this shape.
 ///  5. `s.discard_pending()` goes back to what is in the file.
-///  6. `s.flush()` moves the pending noise to the file, durably. Killed on the way and begun anew
-///     from the journal, it comes to the same end.
+///  6. `s.flush()` moves the pending noise to the file, durably. Killed on the way and repeated
+///  from
+///     the journal, it has the same result.
 template <class S>
 concept JournaledNoiseStore =
     NoiseStore<S> && requires(S& s, const S& reads, const std::string& path) {
@@ -70,7 +69,7 @@ concept JournaledNoiseStore =
       s.flush();
     };
 
-/// A noise store in a device's memory, to which its views refer, over one in the host's: its home.
+/// A noise store in a device's memory, to which its views refer, over a store in the host's memory.
 ///
 /// Requirements, for a store `s`, beyond NoiseStore:
 ///  1. `s.host()` is a NoiseStore of the same numbers and the same shape. What `store` takes need
@@ -91,7 +90,7 @@ concept HostBackedNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
 
 namespace detail {
 
-/// The store in the host's memory: `noise` itself, or its home.
+/// The store in the host's memory: `noise` itself, or what it writes back to.
 template <class Store>
 [[nodiscard]] auto& host_store(Store& noise) {
   if constexpr (HostBackedNoiseStore<std::remove_const_t<Store>>) {
