@@ -19,8 +19,8 @@ namespace unlearn::cuda {
 /// Device memory that calls borrow and give back in the opposite order, so that a call that was
 /// made once allocates nothing when it is made again.
 ///
-/// It grows by blocks, and returns them when it ends. What one call gives back the next one may
-/// borrow while the device still works for the first: an arena belongs to one stream.
+/// It grows by blocks, and frees them when it is destroyed. The next call may borrow what the last
+/// one gave back while the device still works for the last one: an arena belongs to one stream.
 ///
 /// @tparam Allocator of bytes in the device's memory; its pointers pass thrust::raw_pointer_cast.
 ///                   May have open_to_host(): see HostAccess.
@@ -39,10 +39,10 @@ class Arena {
     for (const Block& block : blocks_) allocator_.deallocate(block.memory, block.size);
   }
 
-  /// A copy of the allocator, for memory that lasts.
+  /// @returns a copy of the allocator, for memory that lasts.
   [[nodiscard]] Allocator allocator() const { return allocator_; }
 
-  /// Where borrowing stands: what is borrowed later goes back to here.
+  /// How much is borrowed: rewind() gives back what is borrowed later.
   struct Mark {
     std::size_t block;
     std::size_t used;
@@ -52,7 +52,7 @@ class Arena {
   /// Gives back everything that was borrowed since `mark`.
   void rewind(Mark mark) { mark_ = mark; }
 
-  /// Room for `count` numbers, until `rewind`.
+  /// @returns room for `count` numbers, until `rewind`.
   /// @throws InvalidArgument when that is more than memory can be addressed for; what the allocator
   ///         throws
   template <class T>

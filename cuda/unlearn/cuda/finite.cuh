@@ -75,7 +75,7 @@ void set_to_zero([[maybe_unused]] const Queue<P, A>& queue, int* number) {
 
 }  // namespace detail
 
-/// *found ← 1 when a number is NaN or infinite, else 0; both lie in the device's memory. One
+/// *found ← 1 when a number is NaN or infinite, else 0; both are in the device's memory. One
 /// kernel. Does not wait.
 template <class P, class A, std::floating_point T>
 void find_not_finite(const Queue<P, A>& queue, const T* numbers, std::size_t count, int* found) {

@@ -13,7 +13,7 @@
 #include "unlearn/cuda/detail/pack.cuh"
 
 /// @file
-/// A batch's rows, taken from data that lie on the device and put back, and the order of its
+/// A batch's rows, gathered and scattered on the device, and the order of its
 /// captions. Nothing here waits.
 
 namespace unlearn::cuda {

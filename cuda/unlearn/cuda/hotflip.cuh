@@ -51,8 +51,8 @@ struct NoTokens {
 ///
 /// The product is taken in blocks of 40 MiB at most, by cuBLAS on CUDA, and each block is ranked
 /// before the next: a larger [R, V] matrix never exists. Ties go to the lower id; NaN and +∞ are
-/// never chosen, and `no_token` stands where there are too few. The same arguments give the same
-/// bytes. All arguments lie in the device's memory. Does not wait.
+/// never chosen, and missing tokens are `no_token`. The same arguments give the same
+/// bytes. All arguments are in the device's memory. Does not wait.
 /// Source: MEM (Liu et al., ACM MM 2024), Eq. 6.
 ///
 /// @param gradients  [R, E]

@@ -80,8 +80,11 @@ struct Dot {
 
 /// unlearn::info_nce on a device: the same value and gradients to rounding, computed in double.
 ///
-/// All arguments but the scale lie in the device's memory. Does not wait.
-/// @param a, b [B, D]
+/// All arguments but the scale are in the device's memory. Does not wait.
+/// @param a           [B, D]
+/// @param b           [B, D]
+/// @param logit_scale factor on the cosine similarities; one that is not finite makes all NaN
+/// @param out         where value and gradients are written
 /// @throws InvalidArgument when there are no rows, or a shape is not that of `a`.
 template <class P, class A, std::floating_point T>
 void info_nce(const Queue<P, A>& queue, View<const T, 2> a,

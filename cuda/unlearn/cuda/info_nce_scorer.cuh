@@ -104,14 +104,17 @@ struct ReplaceColumn {
 /// unlearn::InfoNceScorer on a device: the InfoNCE of a batch after one of its captions was
 /// replaced, for many candidates at once.
 ///
-/// Everything lies in the device's memory; nothing waits but loss(). Indices are not checked: they
-/// would have to be read back. F is formed anew, in O(B³), when captions are replaced. Its memory
-/// is borrowed from the context: it ends before what was borrowed earlier does.
+/// Everything is in the device's memory; only loss() waits. Indices are not checked: they
+/// would have to be read back. F is computed again, in O(B³), when captions are replaced. Its
+/// memory is borrowed from the context: it must end before what was borrowed earlier.
 /// @tparam QueueT a Queue or a Device
 template <class QueueT>
 class InfoNceScorer {
  public:
-  /// @param signals, texts [B, D]; not kept
+  /// @param queue       where it works
+  /// @param signals     [B, D]; not kept
+  /// @param texts       [B, D]; not kept
+  /// @param logit_scale factor on the cosine similarities
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   InfoNceScorer(const QueueT& queue, View<const float, 2> signals, View<const float, 2> texts,
                 double logit_scale)
@@ -135,10 +138,10 @@ class InfoNceScorer {
     refresh();
   }
 
-  /// B, the number of pairs.
+  /// @returns B, the number of pairs.
   [[nodiscard]] std::size_t size() const { return pairs_; }
 
-  /// The batch's loss as it stands. Waits for the device.
+  /// @returns the batch's present loss. Waits for the device.
   [[nodiscard]] double loss() const {
     double value = 0;
     queue_.copy_out(loss_.data(), 1, &value);
@@ -166,7 +169,8 @@ class InfoNceScorer {
   }
 
   /// Replaces all these captions at once: from now on they belong to the batch.
-  /// @param replaced [m], each below size(), none twice
+  /// @param replaced   [m], each below size(), none twice
+  /// @param embeddings [m, D]
   /// @throws InvalidArgument when the shapes disagree.
   void replace(View<const Index, 1> replaced, View<const float, 2> embeddings) {
     const auto columns = queue_.template scratch<double>(replaced.size() * pairs_);

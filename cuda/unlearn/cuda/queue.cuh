@@ -111,7 +111,7 @@ struct Blas {
 /// What the calls on one stream share: scratch memory, and a handle of cuBLAS.
 ///
 /// The first call of each kind may allocate; the same call again does not. Must outlive the work
-/// that was started with it, and the graphs that were captured with it: they use its memory, and
+/// that was started with it and the graphs that were captured with it: they use its memory. They
 /// run on its stream only.
 /// @tparam Allocator see Arena
 template <class Allocator = thrust::device_malloc_allocator<unsigned char>>
@@ -120,9 +120,9 @@ class Context {
   /// @param allocator copied
   explicit Context(Allocator allocator = {}) : arena_(allocator), blas_(std::move(allocator)) {}
 
-  /// Scratch memory.
+  /// @returns scratch memory.
   [[nodiscard]] Arena<Allocator>& arena() { return arena_; }
-  /// cuBLAS; empty on systems of the host.
+  /// @returns cuBLAS; empty on systems of the host.
   [[nodiscard]] detail::Blas<Allocator>& blas() { return blas_; }
 
  private:
@@ -132,9 +132,9 @@ class Context {
 
 namespace detail {
 
-/// While it lives, the host may work in the device's memory: a system of the host does so for the
-/// device. An allocator that closes its memory to the host otherwise has open_to_host() and
-/// close_to_host(), as that of the tests, which so find a host that touches the device's memory.
+/// While it lives, the host may work in the device's memory, as Thrust's systems of the host do. An
+/// allocator may close its memory to the host at all other times; it then has open_to_host() and
+/// close_to_host(). That of the tests does, to find code that touches the device's memory.
 template <class QueueT>
 class HostAccess {
  public:

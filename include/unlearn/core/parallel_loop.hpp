@@ -17,8 +17,8 @@
 namespace unlearn {
 namespace detail {
 
-/// While it lives, OpenMP (and so a product of Eigen's) starts no threads from this thread: the
-/// pieces have the cores already.
+/// While it lives, OpenMP (and so Eigen's products) starts no threads from this thread: the cores
+/// are busy with the pieces.
 class OpenMpSingleThread {
  public:
 #ifdef _OPENMP
@@ -39,14 +39,13 @@ class OpenMpSingleThread {
 
 /// Calls `call(piece)` for each of [0, pieces), at most `threads` at a time; `call` must not throw.
 ///
-/// A program that is compiled with OpenMP has its team do it: a team that has just run, LibTorch's
-/// after a product, keeps its threads spinning for a while, and threads beside it would share their
-/// cores.
+/// In a program that is compiled with OpenMP, OpenMP's team does the work. Its threads spin for a
+/// while after each use, LibTorch's products included, and other threads would share their cores.
 template <class Call>
 void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
   if (pieces == 1) return call(std::size_t{0});
 #ifdef _OPENMP
-  // The team has as many threads in every call: a team of another size would be started anew.
+  // As many threads in every call: OpenMP starts new threads for a team of another size.
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(threads))
   for (std::size_t piece = 0; piece < pieces; ++piece) call(piece);
 #else
@@ -60,7 +59,7 @@ void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
 
 }  // namespace detail
 
-/// How many pieces `for_each_piece` makes of [0, count).
+/// @returns how many pieces `for_each_piece` makes of [0, count).
 inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::size_t grain) {
   const std::size_t grains = (count + grain - 1) / grain;
   return std::clamp<std::size_t>(grains, 1, policy.thread_count());
@@ -70,8 +69,10 @@ inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::s
 /// one piece a thread.
 ///
 /// Every inner border is a multiple of `grain`; with fewer than two grains there is one piece, on
-/// the calling thread. The first exception thrown by a piece is thrown here, after all pieces
-/// have ended. A thread that cannot be started is an exception, too; OpenMP ends the program then.
+/// the calling thread.
+///
+/// @throws the first exception of a piece, after all pieces have ended; std::system_error when a
+///         thread cannot be started (OpenMP ends the program then)
 template <class Work>
 void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain,
                     const Work& work) {

@@ -31,10 +31,9 @@ namespace unlearn {
 /// kept in it. What `store` takes is pending, in memory, and `load` sees it at once; it reaches the
 /// file
 ///  - in a run without a checkpoint: whenever `write_back_bytes` are pending, at `flush`, and when
-///    this object ends its life;
-///  - once a checkpoint holds it (see JournaledNoiseStore): at checkpoints only. So the file is
-///  always
-///    the noise of the last checkpoint, whenever the run is killed.
+///    this object is destroyed;
+///  - once a checkpoint holds it (see JournaledNoiseStore): at checkpoints only. So the file always
+///    has the noise of the last checkpoint, whenever the run is killed.
 template <NoiseValue N = std::int8_t>
 class MappedNoiseStore {
  public:
@@ -44,8 +43,8 @@ class MappedNoiseStore {
   /// How much is pending at most while no checkpoint holds the noise.
   static constexpr std::size_t write_back_bytes = std::size_t{32} << 20U;
 
-  /// Makes a file of zeros. Its space on the disk is taken at once: a run that starts does not end
-  /// on a full disk, at least not because of its noise.
+  /// Makes a file of zeros. Its space on the disk is reserved at once, so that the noise of a run
+  /// that has started cannot fill the disk.
   /// @throws FileError when there is such a file already, or no space for it
   /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
   [[nodiscard]] static MappedNoiseStore create(const std::string& path, std::size_t groups,
@@ -84,9 +83,9 @@ class MappedNoiseStore {
     if (!held_) write_back();
   }
 
-  /// The number of noises.
+  /// @returns the number of noises.
   [[nodiscard]] std::size_t groups() const { return noise_.extent(0); }
-  /// Numbers in one noise.
+  /// @returns how many numbers a noise has.
   [[nodiscard]] std::size_t elements() const { return noise_.extent(1); }
 
   /// Copies the noises of `groups` to `out` [n, elements].
@@ -115,13 +114,13 @@ class MappedNoiseStore {
   /// From now on, nothing reaches the file but through `flush`.
   void hold() { held_ = true; }
 
-  /// Memory that the noise takes which is not yet in the file.
+  /// @returns the memory of the noise that is not in the file yet, in bytes.
   [[nodiscard]] std::size_t pending_bytes() const {
     return pending_groups_.size() * elements() * sizeof(N);
   }
 
   /// Writes the pending noise to a journal, durably.
-  /// @return a checksum of it
+  /// @returns a checksum of it
   /// @throws FileError when it cannot be written
   std::uint64_t write_journal(const std::string& path) const {
     const JournalHeader header{journal_magic, dtype(), groups(), elements(),
@@ -138,8 +137,8 @@ class MappedNoiseStore {
     return checksum;
   }
 
-  /// Holds, and takes the journal's noise for what is pending.
-  /// @return the journal's checksum
+  /// Holds, and replaces the pending noise by the journal's.
+  /// @returns the journal's checksum
   /// @throws FileError when it is not a whole journal of noise of this type and shape; nothing is
   ///         changed then
   std::uint64_t read_journal(const std::string& path);

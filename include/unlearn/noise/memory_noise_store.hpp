@@ -32,9 +32,9 @@ class MemoryNoiseStore {
     noise_.resize(groups * elements);
   }
 
-  /// The number of noises.
+  /// @returns the number of noises.
   [[nodiscard]] std::size_t groups() const { return groups_; }
-  /// Numbers in one noise.
+  /// @returns how many numbers a noise has.
   [[nodiscard]] std::size_t elements() const { return elements_; }
 
   /// Copies the noises of `groups` to `out` [n, elements].
@@ -56,7 +56,7 @@ class MemoryNoiseStore {
     }
   }
 
-  /// All noises, [groups, elements].
+  /// @returns all noises, [groups, elements].
   [[nodiscard]] View<const N, 2> view() const { return {noise_.data(), {groups_, elements_}}; }
 
  private:

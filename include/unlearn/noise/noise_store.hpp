@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
@@ -92,7 +89,7 @@ concept HostBackedNoiseStore = NoiseStore<S> && requires(S& s, const S& reads) {
 
 namespace detail {
 
-/// The store in the host's memory: `noise` itself, or its home.
+/// The store in the host's memory: `noise` itself, or what it writes back to.
 template <class Store>
 [[nodiscard]] auto& host_store(Store& noise) {
   if constexpr (HostBackedNoiseStore<std::remove_const_t<Store>>) {

@@ -79,7 +79,7 @@ struct PixelGridSet {
     require_same_shape("gradient", clean, grad);
     // 255 levels reach either end of the grid from anywhere: a longer step does the same.
     return static_cast<std::int16_t>(
-        std::clamp(PixelGrid::to_levels("step on the pixel grid", signed_step), -255, 255));
+        std::clamp(PixelGrid::to_levels("step on the pixel lattice", signed_step), -255, 255));
   }
 
   /// δ_i ← move(δ_i, i), made feasible; i counts through all rows.

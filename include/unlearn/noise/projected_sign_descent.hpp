@@ -135,9 +135,10 @@ struct ProjectedSignDescent {
   /// @param noise     [rows, elements] of float, double or std::int8_t, or what is viewed as one;
   ///                  the start, and in the end the kept iterate
   /// @param set       BallAndBoxSet, PixelGridSet or another FeasibleSet
-  /// @param policy    how the set's steps are run; the objective is called on this thread. With a
-  ///                  device's, `noise`, `grad` and the set's signals lie in its memory, and each
-  ///                  step waits for the device to know whether its gradient was finite
+  /// @param policy    how the set's steps are run; the objective is called on this thread. With
+  ///                  a NoiseBackend, `noise`, `grad` and the set's signals are in its memory, and
+  ///                  each step waits for it to know whether the gradient was finite
+  /// @returns what was done, and the value at the kept iterate
   /// @throws InvalidArgument when the settings, the set or the shapes are invalid, or the start is
   ///         not finite. If the objective throws, `noise` is at the iterate that it threw at.
   template <class F, MatrixLike N, class Set, ExecutionPolicy P = Parallel>
@@ -152,7 +153,8 @@ struct ProjectedSignDescent {
   /// @param objective see PointObjective
   /// @param x         the start, and in the end the kept iterate
   /// @param ball      see Ball
-  /// @throws InvalidArgument as above.
+  /// @returns what was done, and the value at the kept iterate
+  /// @throws InvalidArgument when the settings or the ball are invalid, or the start is not finite.
   template <class F, std::floating_point T, Ball<T> BallT>
     requires PointObjective<F, T>
   DescentResult optimize(F&& objective, std::span<T> x, const BallT& ball) const {

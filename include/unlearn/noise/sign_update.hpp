@@ -30,10 +30,12 @@ template <class T>
   return clamp_to(x, static_cast<T>(T{0} - radius), radius);
 }
 
+/// @throws InvalidArgument when the radius of a ball is negative or NaN.
 inline void require_radius(double radius) {
   require(radius >= 0, "radius of a ball", "a number that is not negative", radius);
 }
 
+/// @throws InvalidArgument when a step is NaN or infinite.
 inline void require_step(double step) {
   require(is_finite(step), "step of the noise", "a finite number", step);
 }
