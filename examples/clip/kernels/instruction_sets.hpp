@@ -33,9 +33,8 @@ namespace unlearn::clip {
 }
 
 /// eˣ, in operations that compilers can vectorise.
-/// @returns eˣ within 2 units in the last place; 0 for x below −87.3; a number near the largest
-/// float
-///          if eˣ is larger than that
+/// @returns eˣ within 2 units in the last place; 0 for x below −87.3; a number near the
+///          largest float if eˣ is larger than that
 /// Source: for the reduction of the range, Cody and Waite, Software Manual for the Elementary
 /// Functions, 1980. The polynomial is from the Cephes library.
 UNLEARN_CLIP_INLINE float exponential(float x) {

@@ -13,8 +13,7 @@ using nlohmann::json;
 
 json parse_json(std::string_view text, const std::string& source, std::string_view what,
                 std::size_t deepest) {
-  std::vector<std::set<std::string>>
-      names;  // the names in each open object; empty for an open array
+  std::vector<std::set<std::string>> names;  // in each open object; empty for an open array
   const auto watch = [&](int /*depth*/, json::parse_event_t event, const json& parsed) {
     switch (event) {
       case json::parse_event_t::object_start:

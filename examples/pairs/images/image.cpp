@@ -287,8 +287,8 @@ Image decode_png(const Source& source) {
     info = png == nullptr ? nullptr : png_create_info_struct(png);
     if (info == nullptr) decoder.escape.with("too little memory");
     png_set_read_fn(png, &decoder.rest, read_png_bytes);
-    png_set_user_limits(png, PNG_UINT_31_MAX,
-                        PNG_UINT_31_MAX);  // our own limits have a clearer message
+    // Our own limits have a clearer message.
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     // Unused chunks are not decompressed: a small one can contain gigabytes.
     static constexpr std::array<png_byte, 25> unused{"iCCP\0iTXt\0sPLT\0tEXt\0zTXt"};
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unused.data(), 5);

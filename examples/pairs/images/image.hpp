@@ -30,8 +30,7 @@ struct ImageLimits {
 ///
 /// The pixels are those of Pillow's `ImageOps.exif_transpose(image).convert("RGB")`:
 ///  - images with EXIF orientations 2 to 8 are turned upright. The orientation is in an `Exif`
-///  marker
-///    (JPEG) or a chunk (PNG, WebP); one that cannot be read counts as 1;
+///    marker (JPEG) or a chunk (PNG, WebP); one that cannot be read counts as 1;
 ///  - grey becomes three equal channels, and palettes are replaced by their colours;
 ///  - an alpha channel is dropped without blending;
 ///  - of 16 bits, the upper 8 are kept;
@@ -65,18 +64,17 @@ void write_png(const std::string& path, const Image& image);
 
 /// Encodes an image as PNG, without loss. The same pixels give the same bytes.
 /// @returns the file's bytes
-/// @throws InvalidArgument when the image has no pixels, `rgb` does not have height · width · 3
-/// bytes,
-///         or a side is longer than 1,000,000 pixels
+/// @throws InvalidArgument when the image has no pixels, `rgb` does not have
+///         height · width · 3 bytes, or a side is longer than 1,000,000 pixels
 [[nodiscard]] std::vector<std::byte> encode_png(const Image& image);
 
 /// Encodes an image as most programs publish it: baseline JPEG, chroma at half the resolution.
 ///
 /// @param quality 1 to 100, on the scale of the Independent JPEG Group
 /// @returns the file's bytes
-/// @throws InvalidArgument when the image has no pixels, `rgb` does not have height · width · 3
-/// bytes,
-///         a side is longer than 65,500 pixels, or the quality is out of range
+/// @throws InvalidArgument when the image has no pixels, `rgb` does not have
+///         height · width · 3 bytes, a side is longer than 65,500 pixels, or the quality is out of
+///         range
 [[nodiscard]] std::vector<std::byte> encode_jpeg(const Image& image, int quality);
 
 }  // namespace unlearn::pairs

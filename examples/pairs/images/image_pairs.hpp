@@ -61,8 +61,7 @@ class ImagePairs {
   /// @param captions      the tokens of each row, with start and end
   /// @param options       how images are read and kept
   /// @throws InvalidArgument when there is no row, `signal_of_row` and `captions` differ in length,
-  /// a
-  ///         row has an image that does not exist, a caption is empty or has a negative token, or
+  ///         a row has an image that does not exist, a caption is empty or has a negative token, or
   ///         the size is not in 1 to 16,384
   /// @throws FileError for the first image that cannot be read (see unreadable_images() for all of
   ///         them), and when the disk has no room for the temporary file

@@ -35,9 +35,8 @@ class WordTokenizer {
   [[nodiscard]] static WordTokenizer from_words(std::vector<std::string> words);
 
   /// Reads a file that save() wrote.
-  /// @throws FileError when the file cannot be read, has more than 64 MiB, is not of this format,
-  /// or
-  ///         has a word that occurs twice or that encode() would never return
+  /// @throws FileError when the file cannot be read, has more than 64 MiB, is not of this
+  ///         format, or has a word that occurs twice or that encode() would never return
   [[nodiscard]] static WordTokenizer load(const std::string& path);
 
   /// Writes the vocabulary as JSON:
