@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A thin front: each target installs what it is missing, then drives a preset of CMakePresets.json.
+# A thin front end. Each target installs the packages it needs, then runs a preset of CMakePresets.json.
 JOBS ?= $(shell nproc)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 export CTEST_PARALLEL_LEVEL := $(JOBS)

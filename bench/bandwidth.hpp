@@ -22,11 +22,11 @@
 
 namespace unlearn_bench {
 
-/// Copies an array of floats far larger than the caches on all cores, in the fastest of three ways,
-/// which is found out first: memcpy, a loop, and a loop whose stores pass the caches by.
+/// Copies an array of floats that is far larger than the caches, on all cores. Uses the fastest of
+/// three ways, which the constructor finds: memcpy, a loop, and a loop with streaming stores.
 ///
-/// A plain store reads a cache line before it overwrites it; a streaming store does not, so it can
-/// move half as much again. The update of an array in place has no such read to save.
+/// A plain store reads a cache line before it overwrites it. A streaming store does not, so it can
+/// move 50 % more data. An update in place cannot save this read.
 class Copy {
  public:
   explicit Copy(std::size_t size) : from_(size, 1.0F), to_(size, 0.0F) {
@@ -42,7 +42,7 @@ class Copy {
 
   void operator()() { run(way_); }
 
-  /// Read and written.
+  /// Bytes that a copy reads and writes.
   [[nodiscard]] double bytes() const { return 2.0 * sizeof(float) * static_cast<double>(size()); }
   [[nodiscard]] std::size_t size() const { return from_.size(); }
 
@@ -64,7 +64,7 @@ class Copy {
   }
 
   void loop(std::span<const float> from, std::span<float> to) const {
-    // It is 1, but the compiler cannot know: this stays a loop.
+    // It is 1, but the compiler does not know that. So it does not replace the loop by memcpy.
     const float factor = factor_;
     for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[i] * factor;
   }
@@ -96,7 +96,7 @@ class Copy {
   Way way_ = Way::memcpy;
 };
 
-/// Reads an array far larger than the caches, once, on all cores.
+/// Reads an array that is far larger than the caches once, on all cores.
 class Read {
  public:
   explicit Read(std::size_t size) : numbers_(size, 1) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run of MEM-3 that keeps itself in checkpoints, against the same run without: small images as
-// in the quickstart, ten times as many, with their noise in a file of the current directory.
+// Compares a run of MEM-3 with checkpoints to the same run without. It has ten times as many small
+// images as the quickstart. Their noise is in a file in the current directory.
 
 #include <benchmark/benchmark.h>
 
@@ -140,7 +140,7 @@ class Towers {
   Matrix word_step_ = Matrix::Zero(word_.rows(), width);
 };
 
-/// A directory of the current one; it is removed at the end.
+/// A directory in the current one, which is removed at the end.
 class Directory {
  public:
   Directory() { clear(); }
@@ -177,14 +177,14 @@ unlearn::MultiStepMinimizer<> shortened_mem() {
   return mem;
 }
 
-/// What a run leaves.
+/// The results of a run.
 struct Outcome {
-  std::string noise;  ///< the file
+  std::string noise;  ///< contents of the file
   unlearn::TriggerTable triggers;
   bool operator==(const Outcome&) const = default;
 };
 
-/// A whole run, from an empty directory to closed files.
+/// Does a whole run, from an empty directory to closed files.
 template <class... Observers>
 unlearn::TriggerTable run(const Directory& directory, const Images& images,
                           Observers&&... observers) {
@@ -209,7 +209,7 @@ void run_with_checkpoints(benchmark::State& state) {
   std::vector<double> ratios;
   std::vector<double> seconds;
   for (auto iteration : state) {
-    // The first pair is the check, and warms everything up.
+    // The first pair checks the results and warms everything up.
     for (int repeat = 0; repeat <= repeats; ++repeat) {
       directory.clear();
       const double bare =
@@ -232,7 +232,7 @@ void run_with_checkpoints(benchmark::State& state) {
   }
 }
 
-/// One checkpoint after every noise has changed.
+/// Writes one checkpoint after every noise has changed.
 void one_checkpoint(benchmark::State& state) {
   const Directory directory;
   const Images images;

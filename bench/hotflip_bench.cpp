@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The search for trigger candidates at CLIP's size, against the matrix product that it cannot do
-// without: 128 samples x 3 positions, 49,408 tokens of 512 numbers, the 16 best of each row.
+// Compares the search for trigger candidates at CLIP's size to the matrix product that it must
+// contain: 128 samples x 3 positions, 49,408 tokens of 512 numbers, the 16 best of each row.
 
 #include <benchmark/benchmark.h>
 
@@ -71,8 +71,8 @@ struct Data {
   }();
 };
 
-/// Nothing but the scores [rows, vocabulary], on the same threads, in the faster of two ways:
-/// into one matrix as large as all of them, or a block after the other into the same memory.
+/// Computes only the scores [rows, vocabulary], on the same threads, in the faster of two ways:
+/// into one matrix for all of them, or block by block into the same memory.
 class Product {
  public:
   explicit Product(const Data& data) : data_(&data), scores_(rows, vocabulary) {
@@ -120,7 +120,7 @@ class Product {
   std::size_t block_ = vocabulary;
 };
 
-/// The reference takes a second for every ten rows: it checks the first samples.
+/// The reference takes a second for every ten rows. So it checks only the first samples.
 void require_same_as_reference(const Data& data) {
   constexpr std::size_t checked = 8;
   const TriggerCandidates fast = data.candidates(unlearn::parallel);

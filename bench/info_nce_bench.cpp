@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The contrastive loss and its gradients for a batch of CLIP's, against the same in plain Eigen:
-// normalise, softmax of rows and columns, chain rule; in double as ours, and in float.
+// Compares the contrastive loss and its gradients for a batch of CLIP's size to plain Eigen:
+// normalise, softmax of rows and columns, chain rule; in double like ours, and in float.
 
 #include <benchmark/benchmark.h>
 
@@ -90,7 +90,7 @@ void against_plain(benchmark::State& state, const char* figure, double tolerance
   unlearn_bench::require_correct(close(unlearn::info_nce(data.a, data.b, logit_scale),
                                        plain_info_nce<T>(data.a, data.b), tolerance),
                                  figure);
-  // A call is short: a pair of tens of calls outlasts what else the machine does.
+  // A call is short. Timing tens of calls averages over what else the machine does.
   constexpr int calls = 20;
   const auto ours = [&] {
     for (int i = 0; i < calls; ++i) {

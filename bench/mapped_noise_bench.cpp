@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Noise to a memory-mapped file, batch by batch as a noise pass stores it, against a plain copy of
-// the same bytes on the same one thread.
+// Compares storing noise in a memory-mapped file, batch by batch as in a noise pass, to a plain
+// copy of the same bytes. Both use one thread.
 
 #include <benchmark/benchmark.h>
 
@@ -31,7 +31,7 @@ constexpr std::size_t batch = 128;
 constexpr std::size_t bytes = groups * elements;  // 617 MB
 constexpr int repeats = 5;
 
-/// A file of noise in the current directory; it is removed at the end.
+/// A file of noise in the current directory, which is removed at the end.
 class NoiseFile {
  public:
   NoiseFile() { std::filesystem::remove(path_); }
@@ -47,7 +47,7 @@ class NoiseFile {
   std::string path_ = (std::filesystem::current_path() / "mapped_noise_bench.npy").string();
 };
 
-/// The groups in the random order of a pass, and noise for a batch of them.
+/// The groups in the random order of a pass, and the noise of one batch.
 struct Pass {
   Pass() {
     unlearn::SplitMix64 rng(1);

@@ -10,8 +10,8 @@
 #include <cstdlib>
 
 /// @file
-/// Counts what the program has allocated. To be included in one source file of a program: it
-/// replaces malloc and its kin, from which `new` and Eigen take their memory too.
+/// Counts the memory that the program allocates. It replaces malloc and related functions, which
+/// `new` and Eigen use too. Include this in one source file of a program only.
 
 #ifndef __GLIBC__
 #error "counts memory by wrapping the allocator of the GNU C library"
@@ -19,7 +19,7 @@
 
 namespace unlearn_bench {
 
-/// Bytes that are allocated now, and the most that there have been at once.
+/// The number of bytes that are allocated now, and its maximum.
 struct Heap {
   std::atomic<std::size_t> live = 0;
   std::atomic<std::size_t> peak = 0;
@@ -39,7 +39,8 @@ struct Heap {
 
 inline Heap heap;
 
-/// The most bytes that were allocated at once during the call, beyond those allocated before it.
+/// @returns the largest number of bytes allocated at once during the call, minus those allocated
+/// before
 template <class F>
 std::size_t extra_bytes(F&& f) {
   const std::size_t before = heap.live;

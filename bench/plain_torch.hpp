@@ -4,11 +4,12 @@
 #include <ATen/ATen.h>
 
 /// @file
-/// What a user of LibTorch would otherwise write, one operation per statement, on any device.
+/// What users of LibTorch would write without this library, on any device: one operation per
+/// statement.
 
 namespace unlearn_bench {
 
-/// A step of the noise: δ ← Proj(δ − step · sign g), kept in the ball and the image in [0, 1].
+/// A noise step δ ← Proj(δ − step · sign g). The noise stays in the ball, and the image in [0, 1].
 inline at::Tensor plain_sign_step(at::Tensor noise, const at::Tensor& clean, const at::Tensor& grad,
                                   double step, double radius) {
   const at::Tensor direction = grad.sign();
@@ -18,7 +19,8 @@ inline at::Tensor plain_sign_step(at::Tensor noise, const at::Tensor& clean, con
   return perturbed - clean;
 }
 
-/// CLIP's loss of two batches of embeddings. @param scale a number or a tensor
+/// CLIP's loss of two batches of embeddings.
+/// @param scale a number or a tensor
 template <class Scale>
 at::Tensor plain_info_nce(const at::Tensor& images, const at::Tensor& texts, const Scale& scale) {
   const at::Tensor a = images / images.norm(2, 1, true);

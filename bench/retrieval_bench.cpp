@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Retrieval at COCO's size, 5,000 images and 25,000 captions, against the product in double that
-// gives all their similarities.
+// Compares retrieval at COCO's size, 5,000 images and 25,000 captions, to the matrix product in
+// double that computes all similarities.
 
 #include <benchmark/benchmark.h>
 
@@ -42,7 +42,7 @@ std::vector<float> drawn(std::uint64_t seed, std::size_t count) {
   return numbers;
 }
 
-/// Captions that resemble their signals a little.
+/// Captions that are slightly similar to their signals.
 struct Data {
   explicit Data(std::size_t count)
       : of_signals(drawn(1, count * width)),
@@ -67,7 +67,7 @@ struct Data {
   std::vector<float> of_texts;
 };
 
-/// 1 + the number of `others` above `own`; there are no ties in these data.
+/// 1 + the number of `others` above `own`. These data have no ties.
 std::size_t rank_of(double own, const auto& others) {
   return 1 + static_cast<std::size_t>((others.array() > own).count());
 }
@@ -84,7 +84,7 @@ bool same(const unlearn::RetrievalScore& a, const unlearn::RetrievalScore& b) {
   return std::abs(a.hit_at_k - b.hit_at_k) < 1e-6 && a.median_rank == b.median_rank;
 }
 
-/// By the definition: a matrix of all similarities, and a rank for each row and column.
+/// The definition: a matrix of all similarities, and a rank for each row and column.
 void require_correct() {
   const Data data(300);
   MatrixOf<double> a = as_eigen(data.signal_rows()).cast<double>();
@@ -107,7 +107,7 @@ void require_correct() {
                                  "retrieval");
 }
 
-/// Nothing but the scores, on the same threads, in tiles of the same size.
+/// Computes only the scores, on the same threads, in tiles of the same size.
 void product(const MatrixOf<double>& a, const MatrixOf<double>& b) {
   constexpr Eigen::Index tile = 256;
   unlearn::for_each_piece(

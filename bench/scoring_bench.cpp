@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loss of a batch after each of many single replacements, against computing the loss anew for
-// each of them; and the beam search on top of it. All embeddings but the beam's are given.
+// Computes the loss of a batch after each of many single replacements, and compares this to
+// computing the whole loss for each; also times the beam search that uses it. All embeddings but
+// the beam's are given.
 
 #include <benchmark/benchmark.h>
 
@@ -55,7 +56,7 @@ Matrix normal_rows(std::uint64_t seed, std::size_t rows) {
   return numbers;
 }
 
-/// Captions that resemble their signals, and 16 other embeddings for each caption.
+/// Captions that are similar to their signals, and 16 other embeddings for each caption.
 struct Data {
   Data() {
     for (std::size_t m = 0; m < candidates; ++m) {
@@ -95,13 +96,13 @@ struct FloatLoss {
   Matrix texts;
 };
 
-/// What is timed: everything from the embeddings to the losses, the set-up included.
+/// What is timed: everything from the embeddings to the losses, including the set-up.
 void score_fast(const Data& data, std::span<double> losses) {
   const unlearn::InfoNceScorer scoring(data.signals, data.texts, logit_scale);
   scoring.score(data.replaced, data.embeddings, losses);
 }
 
-/// losses[n] = loss(n · stride), shared out to as many threads as score_fast uses.
+/// losses[n] = loss(n · stride), on as many threads as score_fast uses.
 template <class Loss>
 void score_full(std::size_t stride, std::span<double> losses, const Loss& loss) {
   unlearn::for_each_piece(unlearn::parallel, losses.size(), 1,
@@ -123,7 +124,7 @@ struct Figure {
   double tolerance;  ///< on the losses
 };
 
-/// The full losses are timed on a part of the candidates and scaled by the count.
+/// The full losses are timed for some of the candidates, and the time is scaled to all of them.
 template <class Loss>
 void scoring_against(benchmark::State& state, const Figure& figure, const Data& data,
                      const Loss& loss) {
@@ -164,7 +165,7 @@ void scoring_against_float_loss(benchmark::State& state) {
   scoring_against(state, {.name = "scoring.speedup_vs_float_loss", .tolerance = 1e-5}, data, loss);
 }
 
-/// A bag of words: as little a text tower as there can be.
+/// A bag of words: the smallest possible text tower.
 struct Words {
   static constexpr std::size_t vocabulary = 1000;
 
@@ -181,7 +182,7 @@ struct Words {
   Matrix table = normal_rows(4, vocabulary);
 };
 
-/// A batch whose captions are ten words long, and 16 candidates for each of three positions.
+/// A batch of captions with ten words each, and 16 candidates for each of three positions.
 struct BeamData {
   BeamData() {
     unlearn::SplitMix64 rng(5);

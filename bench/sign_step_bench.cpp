@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One noise update, δ ← Proj(δ − step · sign g), against the machine's copy bandwidth and against
-// the same update as Eigen's and xtensor's users write it. The arrays are far larger than caches.
+// Compares one noise update, δ ← Proj(δ − step · sign g), to the machine's copy bandwidth, and to
+// the same update as users of Eigen and xtensor write it. The arrays are far larger than the
+// caches.
 
 #include <benchmark/benchmark.h>
 
@@ -32,7 +33,7 @@ constexpr std::size_t rows = 448;
 constexpr std::size_t elements = std::size_t{3} * 224 * 224;
 constexpr std::size_t size = rows * elements;  // 67 million numbers, 270 MB of floats
 constexpr int repeats = 9;
-constexpr int short_repeats = 15;  // of what takes little time
+constexpr int short_repeats = 15;  // for short measurements
 constexpr double level = 1.0 / 255;
 constexpr float step = 1.0F / 255;
 constexpr float radius = 8.0F / 255;
@@ -42,7 +43,7 @@ View<T, 2> as_batch(std::span<T> numbers) {
   return {numbers, {numbers.size() / elements, elements}};
 }
 
-/// Draws every number from eight bits of its own.
+/// Draws each number from eight separate bits.
 template <class T, class Map>
 std::vector<T> drawn(std::uint64_t seed, std::size_t count, Map map) {
   unlearn::SplitMix64 rng(seed);
@@ -55,7 +56,7 @@ std::vector<float> gradient(std::size_t count) {
   return drawn<float>(1, count, [](int bits) { return bits - 127; });
 }
 
-/// Images in [0, 1], a gradient, and noise in the middle of a run.
+/// Images in [0, 1], a gradient, and noise as in the middle of a run.
 struct FloatData {
   explicit FloatData(std::size_t count)
       : clean(drawn<float>(2, count, [](int bits) { return static_cast<float>(bits) / 255; })),
@@ -75,7 +76,7 @@ struct FloatData {
   std::vector<float> noise;
 };
 
-/// The same on the pixel lattice.
+/// The same on the pixel grid.
 struct LatticeData {
   explicit LatticeData(std::size_t count)
       : clean(drawn<std::uint8_t>(2, count, [](int bits) { return bits; })),
@@ -95,8 +96,8 @@ struct LatticeData {
   std::vector<std::int8_t> noise;
 };
 
-/// As a user of Eigen writes it, one statement an operation, on the one core that Eigen uses. What
-/// lies in between is allocated once, so that no fresh page is part of the time.
+/// The update as a user of Eigen writes it: one operation per statement, on the one core that Eigen
+/// uses. Intermediate arrays are allocated once, so that page faults are not part of the time.
 struct EigenUpdate {
   explicit EigenUpdate(const FloatData& data)
       : clean(copied(data.clean)), grad(copied(data.grad)), noise(copied(data.noise)) {}
@@ -122,7 +123,7 @@ struct EigenUpdate {
   Eigen::ArrayXf perturbed;
 };
 
-/// As a user of xtensor writes it: the same.
+/// The same as a user of xtensor writes it.
 struct XtensorUpdate {
   using Tensor = xt::xtensor<float, 1>;
 
@@ -201,7 +202,8 @@ void float_against(benchmark::State& state, const char* figure) {
   Rival rival(data);
   data.update(unlearn::parallel);
   rival();
-  // The rivals round x + δ on the way to δ, ours does not: they are one rounding near 1 apart.
+  // The rivals round x + δ before they compute δ; ours does not. So they differ by one rounding
+  // near 1.
   const auto close = [](float a, float b) { return std::abs(a - b) <= 1e-7F; };
   unlearn_bench::require_correct(
       std::equal(data.noise.begin(), data.noise.end(), rival.noise.data(), close), figure);
@@ -215,7 +217,7 @@ void float_against(benchmark::State& state, const char* figure) {
   }
 }
 
-/// On the lattice nearly all traffic is reading, which a machine does at another rate than copying.
+/// On the pixel grid, nearly all memory traffic is reading. Its rate differs from that of copying.
 void lattice_against_read(benchmark::State& state) {
   LatticeData data(size);
   unlearn_bench::Read read(size);
@@ -229,7 +231,7 @@ void lattice_against_read(benchmark::State& state) {
   }
 }
 
-/// Reports how much less time all cores take than one.
+/// Reports the speed-up of all cores over one.
 void float_on_all_cores(benchmark::State& state) {
   FloatData data(size);
   for (auto iteration : state) {
@@ -249,7 +251,7 @@ void float_against_xtensor(benchmark::State& state) {
   float_against<XtensorUpdate>(state, "sign_step.float.speedup_vs_xtensor");
 }
 
-// One iteration: it makes its own repeats, because it times its rival between them.
+// One iteration: the benchmark repeats by itself, because it times its rival in between.
 BENCHMARK(float_against_copy)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(lattice_against_copy)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(lattice_against_read)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);

@@ -13,8 +13,9 @@ namespace unlearn_bench {
 
 /// The figures of one benchmark program.
 ///
-/// When the program ends they are written to the path in the environment variable
-/// UNLEARN_BENCH_OUT as a flat JSON object, {"name": number, ...}; the file is complete or absent.
+/// When the program ends, they are written to the file that the environment variable
+/// UNLEARN_BENCH_OUT names, as a flat JSON object: {"name": number, ...}. The file is written
+/// completely or not at all.
 class Summary {
  public:
   static Summary& instance() {
@@ -61,7 +62,7 @@ class Summary {
 /// Prints a figure, and writes it when the program ends.
 inline void report(const std::string& name, double value) { Summary::instance().add(name, value); }
 
-/// Ends the program, saying what is wrong: what is not correct is not timed.
+/// Ends the program with a message if a result is wrong: wrong results are not timed.
 inline void require_correct(bool correct, const char* what) {
   if (correct) return;
   std::fprintf(stderr, "wrong result: %s\n", what);
@@ -76,7 +77,7 @@ double seconds(F&& f) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// The middle one of the values; the mean of the middle two where their number is even.
+/// The middle value; for an even number of values, the mean of the middle two.
 inline double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t size = values.size();
@@ -85,13 +86,13 @@ inline double median(std::vector<double> values) {
 
 /// Medians over pairs of calls.
 struct Comparison {
-  double ratio;      ///< of the times f / g within a pair
+  double ratio;      ///< of the times of f and g within a pair, f / g
   double f_seconds;  ///< of one call of f
   double g_seconds;  ///< of one call of g
 };
 
-/// Times f and g in turn, so that both meet the same state of the machine. The first pair warms
-/// caches and pages up and does not count.
+/// Times f and g alternately, so that the state of the machine is the same for both. The first pair
+/// warms up caches and pages, and is not counted.
 template <class F, class G>
 Comparison compare(int repeats, F&& f, G&& g) {
   f();
@@ -107,7 +108,7 @@ Comparison compare(int repeats, F&& f, G&& g) {
   return {.ratio = median(ratios), .f_seconds = median(f_seconds), .g_seconds = median(g_seconds)};
 }
 
-/// The median of the times of f over those of g, pair by pair.
+/// The median over pairs of the time of f divided by that of g.
 template <class F, class G>
 double median_ratio(int repeats, F&& f, G&& g) {
   return compare(repeats, f, g).ratio;

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# What examples/pairs, examples/clip and examples/tool need beside the library.
+# What examples/pairs, examples/clip and examples/tool need besides the library.
 include(${CMAKE_CURRENT_LIST_DIR}/LibTorch.cmake)
 
-# Finds all of it, and sets `missing` to the names of what was not found. A macro, since the imported
-# targets belong to the caller's folder.
+# Looks for all of it, and sets `missing` to the names of what was not found. This is a macro because
+# the imported targets must belong to the caller's folder.
 macro(unlearn_find_clip_dependencies missing)
   unlearn_find_torch()
   find_package(nlohmann_json 3.11 QUIET)
@@ -27,7 +27,7 @@ macro(unlearn_find_clip_dependencies missing)
         list(APPEND ${missing} ${module})
       endif()
     endforeach()
-    # Without jemalloc the programs take more memory, the longer they run the more.
+    # Without jemalloc the programs need more and more memory the longer they run.
     pkg_check_modules(jemalloc QUIET IMPORTED_TARGET jemalloc)
     if(NOT jemalloc_FOUND)
       message(STATUS "unlearn: jemalloc not found, the programs use the C library's allocator")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# add_example_tests(NAME LABEL SOURCES...): a GoogleTest program of one folder of examples/.
+# add_example_tests(NAME LABEL SOURCES...) adds the GoogleTest program of one folder of examples/.
 include_guard()
 find_package(GTest 1.12 REQUIRED)
 include(GoogleTest)
@@ -17,7 +17,7 @@ function(add_example_tests name label)
     PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT UNLEARN_PYTHON=${UNLEARN_PYTHON})
 endfunction()
 
-# Where reference data that is not part of the project may be.
+# The folder of reference data that is not part of the project. It may be missing.
 set(UNLEARN_SHARED "$ENV{UNLEARN_SHARED}" CACHE PATH "Reference data that is not part of the project")
 if(UNLEARN_SHARED)
   set(shared ${UNLEARN_SHARED})

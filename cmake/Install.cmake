@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The headers, and the package that find_package(unlearn) reads.
+# Installs the headers, and the package that find_package(unlearn) reads.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/unlearn)

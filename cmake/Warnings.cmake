@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# unlearn::warnings: how we compile our own tests, examples and benchmarks. Never exported.
+# unlearn::warnings: the warnings for our own tests, examples and benchmarks. It is not exported.
 add_library(unlearn_warnings INTERFACE)
 add_library(unlearn::warnings ALIAS unlearn_warnings)
 target_compile_options(

@@ -7,7 +7,7 @@
 
 namespace unlearn::testing {
 
-/// No file can grow beyond `bytes` while this lives, as on a full disk.
+/// While this lives, no file can grow beyond `bytes`, as on a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {

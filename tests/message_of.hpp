@@ -7,7 +7,7 @@
 
 namespace unlearn::testing {
 
-/// The message of the `Exception` that `call` throws; a test failure when there is none.
+/// The message of the `Exception` that `call` throws. The test fails if it throws none.
 template <class Exception, class Call>
 std::string message_of(Call&& call) {
   try {

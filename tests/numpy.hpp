@@ -9,8 +9,9 @@
 
 namespace unlearn::testing {
 
-/// What `program` prints, run by the Python that $UNLEARN_PYTHON names, with NumPy as np.
-/// The program must not contain double quotes.
+/// Runs a Python program by the interpreter $UNLEARN_PYTHON, with NumPy as np.
+/// @param program must not contain double quotes
+/// @returns what it prints
 inline std::string numpy(const std::string& program) {
   const char* const python = std::getenv("UNLEARN_PYTHON");
   if (python == nullptr) throw std::runtime_error("UNLEARN_PYTHON: expected a Python with NumPy");

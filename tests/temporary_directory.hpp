@@ -13,7 +13,7 @@
 
 namespace unlearn::testing {
 
-/// A fresh directory that is removed with all it holds.
+/// A new directory, which is removed with all its contents.
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(
@@ -45,7 +45,7 @@ inline void write_file(const std::string& path, const std::string& bytes) {
   if (!out.flush()) throw std::runtime_error("cannot write " + path);
 }
 
-/// The names of what stands in a directory.
+/// The names of the entries of a directory.
 inline std::set<std::string> names_in(const std::string& directory) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {

@@ -2,12 +2,12 @@
 //
 // clip_golden DIR...
 //
-// Compares this CLIP with a reference implementation's. Each directory holds `config.json`,
+// Compares this CLIP with a reference implementation. Each directory has `config.json`,
 // `weights.safetensors` (OpenAI's names) and `io.safetensors`: `pixel_values` [B, 3, S, S] and
-// `input_ids` [B, L], and what the reference made of them in evaluation mode: `image_embeds` and
+// `input_ids` [B, L], and the reference's results for them in evaluation mode: `image_embeds` and
 // `text_embeds` (normalised), `logits_per_image`, `loss`, `grad_pixel_values` and
-// `grad_token_embeddings` [B, L, W]. Prints the relative errors ‖ours − theirs‖ / ‖theirs‖; exits 1
-// when one is above 1e-5 for a value or 1e-4 for a gradient.
+// `grad_token_embeddings` [B, L, W]. Prints the relative errors ‖ours − theirs‖ / ‖theirs‖; exits
+// with 1 if one is above 1e-5 for a value or 1e-4 for a gradient.
 
 #include <ATen/ATen.h>
 
@@ -46,7 +46,8 @@ at::Tensor normalised(const Matrix& rows) {
   return embeddings / embeddings.norm(2, 1, /*keepdim=*/true);
 }
 
-/// Prints one error. @returns whether it is within the tolerance
+/// Prints one error.
+/// @returns whether it is within the tolerance
 bool compare(const StateDict& io, const std::string& name, const at::Tensor& ours,
              double tolerance) {
   const at::Tensor theirs = tensor(io, name).to(at::kDouble);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MEM over a CLIP model, from image files and a captions file to protected images and captions:
-// the way through the adapter's parts, on a handful of drawn images.
+// MEM with a CLIP model, from image files and a captions file to protected images and captions. It
+// shows how the adapter's parts work together, on a few drawn images.
 
 #include <cstddef>
 #include <cstdio>
@@ -27,7 +27,7 @@ namespace {
 
 namespace clip = unlearn::clip;
 
-/// Sixteen images of two colours, and a captions file, in `folder`.
+/// Writes sixteen images of two colours and a captions file to `folder`.
 void draw_images(const std::string& folder) {
   struct Colour {
     const char* name;

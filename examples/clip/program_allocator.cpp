@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How jemalloc manages the memory of the programs here, which are linked with it where it is found.
-// A training step asks for the same few dozen blocks of up to tens of megabytes again and again:
-//  - dirty_decay_ms, muzzy_decay_ms: freed memory is kept for the next step, as giving it back and
-//    faulting it in again page by page takes longer than most of what is computed in it;
-//  - oversize_threshold: large blocks, too, come from the threads' own arenas, which keep it.
-// Unlike the C library's allocator with keep_freed_memory(), it lets no small block lie in what a
-// large one will need again: a program's memory does not creep up from step to step.
+// Options of jemalloc for the programs here, which are linked with it if it is installed. Each
+// training step allocates the same few dozen blocks, of up to tens of megabytes:
+//  - dirty_decay_ms, muzzy_decay_ms: freed memory is kept for the next step. Returning it to the
+//    system and faulting it in again takes longer than most of the computations in it;
+//  - oversize_threshold: large blocks also come from the threads' arenas, which keep freed memory.
+// The C library's allocator with keep_freed_memory() may put small blocks where a large block was,
+// so that the program grows from step to step. jemalloc does not.
 
-/// Read by jemalloc as it starts.
+/// jemalloc reads this when it starts.
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf = "oversize_threshold:0,dirty_decay_ms:-1,muzzy_decay_ms:-1";

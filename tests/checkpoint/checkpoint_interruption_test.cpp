@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A run is killed before, or in the middle of, each of its file operations, or one of them fails;
-// what goes on from there must come to the same end. The system's functions are replaced in this
-// program for that, so that the library needs no door for its tests.
+// A run is killed before or during each of its file operations, or one of them fails. A run that
+// resumes from there must have the same result. This program replaces the system's functions for
+// that, so that the library needs no hooks for its tests.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@
 
 namespace {
 
-/// What happens at file operation number `at`, counted from 1; the others do what they should.
+/// What happens at file operation number `at`, counted from 1. The other operations succeed.
 struct Fault {
   enum class Kind { none, kill, kill_halfway, fail } kind = Kind::none;
   std::size_t at = 0;
@@ -43,7 +43,7 @@ bool watched = false;
 Fault fault;
 std::vector<Operation> operations;
 
-/// Notes the operation.
+/// Records the operation.
 /// @returns whether it must fail
 bool happens(const char* name, std::string path) {
   if (!watched) return false;
@@ -77,7 +77,7 @@ ssize_t write(int fd, const void* bytes, std::size_t size) {
   return ::syscall(SYS_write, fd, bytes, size);
 }
 
-// Syncing is noted but not done: no test waits for a power cut.
+// Syncing is recorded but not done, since no test cuts the power.
 int fsync(int fd) {
   if (happens("fsync", watched ? path_of(fd) : "")) return -1;
   return 0;
@@ -116,12 +116,12 @@ using testing::ToyRun;
 
 constexpr CheckpointOptions at_every_batch{.every = std::chrono::seconds(0)};
 
-/// Where there are no disks to wait for, if the system has such a place.
+/// A folder in memory, if the system has one, so that the test does not wait for disks.
 std::filesystem::path in_memory() {
   return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path();
 }
 
-/// Lets a fault come over what happens in its lifetime.
+/// Injects a fault while it lives.
 class Watch {
  public:
   explicit Watch(Fault planned = {}) {
@@ -137,7 +137,7 @@ class Watch {
 template <class Toy>
 class Interruptions : public ::testing::Test {
  protected:
-  /// From the last checkpoint, or the beginning, to the end.
+  /// Runs to the end, from the last checkpoint or from the beginning.
   static void go_on(const std::string& directory, Fault planned = {}) {
     Toy run(directory);
     auto checkpoint = checkpoint_to(directory + "/run", at_every_batch);
@@ -146,7 +146,7 @@ class Interruptions : public ::testing::Test {
     run.finish(checkpoint);
   }
 
-  /// From the beginning to the end, with a new attempt after each failure.
+  /// Runs from the beginning to the end, with a new attempt after each failure.
   static void go_on_regardless(const std::string& directory, Fault planned) {
     Toy run(directory);
     auto checkpoint = checkpoint_to(directory + "/run", at_every_batch);
@@ -165,8 +165,8 @@ class Interruptions : public ::testing::Test {
     }
   }
 
-  /// `go_on` in a process of its own.
-  /// @returns whether it came to the end
+  /// Runs `go_on` in a new process.
+  /// @returns whether it reached the end
   static bool comes_to_the_end(const std::string& directory, Fault planned) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -179,7 +179,7 @@ class Interruptions : public ::testing::Test {
     return WIFEXITED(status);
   }
 
-  /// All that a complete run leaves behind.
+  /// All results of a complete run.
   static std::string outcome(const std::string& directory) {
     Toy run(directory);
     auto checkpoint = checkpoint_to(directory + "/run");
@@ -190,7 +190,7 @@ class Interruptions : public ::testing::Test {
            (std::filesystem::exists(noise) ? testing::read_file(noise) : "");
   }
 
-  /// The file operations of a run that nothing interrupts, and what it comes to.
+  /// The file operations of a run without interruption, and its results.
   void SetUp() override {
     const testing::TemporaryDirectory directory(in_memory());
     go_on(directory.path());
@@ -252,8 +252,8 @@ TYPED_TEST(Interruptions, AFailureIsNotTheEndOfTheRunThatMetIt) {
   }
 }
 
-/// Names that a power cut must not lose: what is renamed was synced before, and its directory is
-/// synced after; and a file is removed only when what replaces it is durable.
+/// A power cut must not lose names. So a file is synced before it is renamed, and its directory is
+/// synced afterwards. A file is removed only after its replacement is durable.
 TYPED_TEST(Interruptions, EverythingIsDurableBeforeItCounts) {
   const testing::TemporaryDirectory directory(in_memory());
   this->go_on(directory.path());

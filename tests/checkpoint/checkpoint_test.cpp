@@ -65,7 +65,7 @@ class Checkpoints : public ::testing::Test {
     return checkpoint_to(run_, options);
   }
 
-  /// Runs `batches` batches from the beginning; the last leaves a checkpoint.
+  /// Runs `batches` batches from the beginning. The last one writes a checkpoint.
   template <class Toy = ToyRun<>>
   std::string run_for(int batches) const {
     Toy run(directory_.path());
@@ -83,7 +83,7 @@ class Checkpoints : public ::testing::Test {
     return run.everything();
   }
 
-  /// The message with which `Toy` refuses to be restored, which must leave it as it was.
+  /// The message with which `Toy` refuses to be restored; `Toy` must be unchanged.
   template <class Toy = ToyRun<>>
   std::string refusal(const std::function<void(Toy&)>& change = [](Toy&) {}) const {
     Toy run(directory_.path());
@@ -95,7 +95,7 @@ class Checkpoints : public ::testing::Test {
     return message;
   }
 
-  /// The file of a part, whatever its generation.
+  /// The file of a part, of any generation.
   std::string part(const std::string& kind) const {
     for (const std::string& name : testing::names_in(run_)) {
       if (name.starts_with("state-") && name.ends_with("." + kind)) return run_ + "/" + name;
@@ -270,7 +270,7 @@ TEST_F(Checkpoints, AreWrittenWhenTooMuchIsPending) {
   EXPECT_EQ(most, 8U) << "the test must meet the limit, and pass it";
 }
 
-/// A clock that goes when it is told to.
+/// A clock that the test sets.
 struct HandClock {
   using duration = seconds;
   using rep = duration::rep;
@@ -353,8 +353,7 @@ TEST_F(Checkpoints, SurviveAFullDisk) {
   EXPECT_EQ(restored(), before);
 }
 
-// --- Damage
-// ---------------------------------------------------------------------------------------
+// --- Damage --------------------------------------------------------------------------------------
 
 TEST_F(Checkpoints, AreRefusedWhenTheirStateIsCutShort) {
   const std::string before = run_for(16);
@@ -380,7 +379,7 @@ TEST_F(Checkpoints, AreRefusedWhenABitOfTheirStateIsWrong) {
   }
 }
 
-/// A part that is damaged or missing, of a run that keeps its noise in memory or in a file.
+/// A damaged or missing part of a run whose noise is in memory or in a file.
 void refuse_damaged_part(const std::string& path, const std::function<std::string()>& refusal) {
   const std::string whole = testing::read_file(path);
   const std::string named = "file '" + path + "'";
@@ -484,7 +483,7 @@ TEST_F(Checkpoints, AreRefusedByARunWithAnotherModel) {
   EXPECT_THAT(refusal(), HasSubstr("state', model: expected a saved one, got none"));
 }
 
-/// What only a forger could write, with a checksum that fits.
+/// Contents that only a forger would write, with a correct checksum.
 class ForgedState : public Checkpoints {
  protected:
   void SetUp() override { (void)run_for(16); }
@@ -614,7 +613,7 @@ TEST_F(Checkpoints, PassOnWhatAModelThrows) {
   EXPECT_EQ(run.state.noise.pending_bytes(), 0U);
 }
 
-/// Reads its last byte first, as archives with a directory at their end are read.
+/// Reads its last byte first, like archives whose directory is at the end.
 struct ReadsBackwards : ToyModel {
   void save(std::ostream& out) const {
     ToyModel::save(out);
@@ -634,10 +633,10 @@ TEST_F(Checkpoints, LetAModelReadInAnyOrder) {
   EXPECT_EQ(restored<Toy>(), before);
 }
 
-/// A generator with a binary form of its own.
+/// A generator with its own binary format.
 struct BinaryGenerator {
   using result_type = std::uint64_t;
-  std::uint64_t state = 10;  // a newline, as it is saved
+  std::uint64_t state = 10;  // saved as a newline
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
   result_type operator()() { return state = state * 6364136223846793005U + 10; }
@@ -708,7 +707,7 @@ TEST_F(Checkpoints, DoNotDependOnTheLocale) {
   EXPECT_EQ(run.state.progress.training.steps, 6U);
 }
 
-/// A store of somebody else's, with no more than the concept asks for.
+/// A user's store, with only what the concept requires.
 class SparseNoise {
  public:
   using value_type = float;
@@ -744,7 +743,7 @@ TEST_F(Checkpoints, OfARunWithoutTriggersHaveAnEmptyTable) {
 
 // --- Noise on a device ---------------------------------------------------------------------------
 
-/// Noise away from its home until it is brought there.
+/// Noise that differs from its host copy until it is written back.
 template <class Home>
 class AwayNoise : public MemoryNoiseStore<std::int8_t> {
  public:
@@ -782,7 +781,7 @@ static_assert(HostBackedNoiseStore<AwayNoise<MemoryNoiseStore<>>>);
 template <class Home>
 class CheckpointsOfADevice : public Checkpoints {
  protected:
-  /// A run as ToyRun, with its noise away from home.
+  /// A run like ToyRun, with noise that must be written back.
   struct Away {
     explicit Away(const std::string& directory)
         : home(testing::toy_noise<Home>(directory)), run(AwayNoise<Home>(home)) {}
@@ -838,7 +837,7 @@ TYPED_TEST(CheckpointsOfADevice, AreWrittenWhenTooMuchIsAway) {
   away.run.state.noise.store(std::span(&group, 1), View<const std::int8_t, 2>(row, {1, 4}));
   observer(SafePoint<RunState<AwayNoise<TypeParam>>, Rng, ToyModel>{away.run.state, away.run.rng,
                                                                     away.run.model, false});
-  // Only noise with a journal of its own waits in memory until a checkpoint.
+  // Only noise with its own journal stays in memory until a checkpoint.
   EXPECT_EQ(std::filesystem::exists(this->run_ + "/state"), JournaledNoiseStore<TypeParam>);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run that was interrupted and goes on comes to the same bytes as one that never was.
+// A run that was interrupted and resumed gives the same bytes as one without interruption.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ using testing::two_words;
 using testing::TwoTowerPairs;
 using testing::TwoTowers;
 
-/// Three captions a signal, epochs that end in the middle of a round, stages of several batches.
+/// Three captions per signal, epochs that end in the middle of a round, stages of several batches.
 template <class Sample>
 struct ThreeCaptions {
   using Pairs = TwoTowerPairs<Sample>;
@@ -60,7 +60,7 @@ struct ThreeCaptions {
 template <class Sample>
 class Resume : public ::testing::Test {
  protected:
-  /// How many safe points a run has that is never interrupted; `end` is what it comes to.
+  /// The number of safe points of a run without interruption; `end` receives its result.
   static int straight(Sharing sharing, std::string& end) {
     ThreeCaptions<Sample> run(sharing);
     int points = 0;
@@ -157,7 +157,7 @@ struct Killed : std::runtime_error {
   Killed() : std::runtime_error("killed") {}
 };
 
-/// A process's part of a run: what it has in memory, over the files in one directory.
+/// One process of a run: what it has in memory; the files of all processes are in one directory.
 template <class Store>
 struct Process {
   using Pairs = TwoTowerPairs<
@@ -192,7 +192,7 @@ struct Process {
   RunState<Store> state;
 };
 
-/// Kills the run at its `at`-th safe point, before a checkpoint of it is written.
+/// Kills the run at its `at`-th safe point, before the checkpoint is written.
 auto kill_at(int at) {
   return AtSafePoints{[at, seen = 0](const auto&) mutable {
     if (++seen == at) throw Killed();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matching pairs have almost no contrastive loss, exchanged ones much: 0 if the library says so.
+// Matching pairs have nearly no contrastive loss, and exchanged pairs have a large one. Returns 0
+// if the library computes that.
 #include <unlearn/unlearn.hpp>
 
 int main() {

@@ -23,7 +23,7 @@ using testing::random_matrix;
 
 using Indices = std::vector<Index>;
 
-/// A loss of one's own: scale · Σ ‖a_i − b_i‖².
+/// A user's loss: scale · Σ ‖a_i − b_i‖².
 struct SquaredDistance {
   struct Result {
     double value;

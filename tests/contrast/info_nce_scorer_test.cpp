@@ -38,7 +38,7 @@ Matrix with_rows(Matrix texts, const std::vector<Index>& replaced, const Matrix&
   return texts;
 }
 
-/// Every candidate's loss against the whole loss, recomputed in long double.
+/// Compares every candidate's loss to the whole loss, recomputed in long double.
 void expect_exact(const Matrix& signals, const Matrix& texts, double scale,
                   const std::vector<Index>& replaced, const Matrix& embeddings) {
   const InfoNceScorer scoring(signals, texts, scale);
@@ -53,7 +53,7 @@ void expect_exact(const Matrix& signals, const Matrix& texts, double scale,
   }
 }
 
-/// `each` candidates for every one of `size` captions, in turn.
+/// `each` candidates for each of `size` captions, caption by caption.
 std::vector<Index> captions_in_turn(std::size_t size, std::size_t each) {
   std::vector<Index> replaced;
   for (std::size_t m = 0; m < each * size; ++m) replaced.push_back(static_cast<Index>(m % size));
@@ -79,7 +79,7 @@ TEST(InfoNceScorer, ScoresAreExactInALargeBatch) {
   }
 }
 
-// Candidates that keep a loss of 1e-6, 1e-12 or 1e-43, and others that spoil it.
+// Some candidates keep a loss of 1e-6, 1e-12 or 1e-43; others make it large.
 TEST(InfoNceScorer, ScoresAreExactNearZero) {
   SplitMix64 rng(3);
   for (const std::size_t size : {2U, 3U, 8U, 128U}) {
@@ -106,7 +106,7 @@ TEST(InfoNceScorer, ScoresAreExactNearZero) {
   }
 }
 
-// The loss falls from 50 to 1e-43 by one caption: no trace of the large terms may be left.
+// One caption reduces the loss from 50 to 1e-43. No rounding error of the large terms may remain.
 TEST(InfoNceScorer, OneGoodCaptionCanMendABatch) {
   const Matrix signals = turned_axes<float>(4, 5, 0);
   Matrix texts = signals;
@@ -218,7 +218,8 @@ TEST(InfoNceScorer, AnswersNanForWhatIsNotFinite) {
   EXPECT_TRUE(std::isfinite(losses[0]) && std::isnan(losses[1]) && std::isfinite(losses[2]));
   EXPECT_TRUE(std::isnan(scoring.loss_with(std::vector<Index>{5}, embeddings.row(1))));
 
-  // A caption that is not finite spoils the batch until it is the one that is replaced.
+  // A caption that is not finite makes the loss of the batch NaN, unless it is the one that is
+  // replaced.
   Matrix bad = texts;
   bad(5, 0) = std::numeric_limits<float>::infinity();
   const InfoNceScorer spoilt(signals, bad, 14.3);

@@ -58,7 +58,7 @@ TEST(InfoNce, HasTheGradientsOfItsValue) {
   }
 }
 
-// From a loss of 3 down to 4e-43: there p_ii − 1 would be 0, and so would be the gradient.
+// Losses from 3 down to 4e-43. There p_ii − 1 would round to 0, and the gradient, too.
 TEST(InfoNce, IsAsAccurateNearZeroAsElsewhere) {
   const double scale = 100;
   double smallest = 1;
@@ -161,7 +161,7 @@ TEST(InfoNce, PutsARowOfZerosAtSimilarityZero) {
   expect_relative(result.value, reference_info_nce(a, b, 14.3), 1e-13);
   EXPECT_TRUE(result.grad_a.allFinite() && result.grad_b.allFinite());
 
-  // Within the floor of 1e-12 the loss is a function of a / 1e-12.
+  // For norms below the floor of 1e-12, the loss is a function of a / 1e-12.
   const auto of_row = [&](const Wide& row) {
     Wide moved = a;
     moved.row(2) = row;
@@ -184,7 +184,7 @@ TEST(InfoNce, AnswersNanForWhatIsNotFinite) {
     }
     EXPECT_TRUE(std::isnan(info_nce(good, good, wrong).value));
     EXPECT_TRUE(std::isnan(info_nce_value(good, good, wrong)));
-    // Of one pair, or of opposite ones, every similarity is infinite, and none is NaN.
+    // For one pair, or for opposite ones, every similarity is infinite, and none is NaN.
     for (const Eigen::Index pairs : {1, 2}) {
       const Wide opposite = Eigen::VectorXd::LinSpaced(pairs, -1, 1);
       EXPECT_TRUE(std::isnan(info_nce(opposite, opposite, wrong).value)) << wrong;

@@ -13,7 +13,7 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double smallest_normal = std::numeric_limits<double>::min();
 
-// Long enough for every kind of vector register, with a remainder.
+// Longer than every vector register, with a remainder.
 constexpr Eigen::Index length = 19;
 
 Eigen::ArrayXd all(double x) { return Eigen::ArrayXd::Constant(length, x); }
@@ -63,7 +63,7 @@ TEST(LogAddExp, HasLogZeroAsItsNeutralElement) {
     EXPECT_TRUE((log_add_exp(all(a), all(log_zero)) == all(a)).all()) << a;
     EXPECT_TRUE((log_add_exp(all(log_zero), all(a)) == all(a)).all()) << a;
   }
-  // A vectorised exp stops short of 0, at a subnormal number.
+  // A vectorised exp may return a subnormal number instead of 0.
   EXPECT_LT(log_add_exp(all(0), all(log_zero)).abs().maxCoeff(), smallest_normal);
 }
 

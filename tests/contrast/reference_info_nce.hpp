@@ -10,9 +10,9 @@
 
 namespace unlearn::testing {
 
-/// The symmetric InfoNCE by its definition, in long double, term by term.
+/// The definition of the symmetric InfoNCE, in long double, term by term.
 ///
-/// long double reaches e^±11000, so neither a large nor a tiny term needs any care.
+/// The range of long double is about e^±11000, so large and tiny terms need no special treatment.
 template <class A, class B>
 long double reference_info_nce(const A& a, const B& b, long double logit_scale) {
   using Extended = MatrixOf<long double>;

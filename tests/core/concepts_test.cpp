@@ -25,9 +25,9 @@ namespace {
 using ::testing::Each;
 using ::testing::Not;
 
-// --- Archetypes: nothing but what a concept asks for ---------------------------------------------
+// --- Archetypes: only what a concept requires ----------------------------------------------------
 
-/// Rows of floats of a user's own, seen through a view.
+/// A user's own type for rows of floats, which can be viewed.
 struct Rows {
   std::size_t count;
   std::vector<float> numbers;
@@ -50,16 +50,17 @@ namespace {
 static_assert(FloatMatrix<Rows> && FloatMatrix<const Rows&> && FloatMatrix<View<float, 2>>);
 static_assert(!FloatMatrix<View<double, 2>> && !FloatMatrix<View<float, 3>> && !FloatMatrix<float>);
 
-/// Neither copied nor moved nor made from nothing.
+/// Cannot be copied, moved or default-constructed.
 struct Pinned {
   explicit Pinned(int /*unused*/) {}
   Pinned(const Pinned&) = delete;
   Pinned& operator=(const Pinned&) = delete;
 };
 
-/// The least that a DualEncoder is; its functions are not const, and nothing has a default.
+/// A minimal DualEncoder. Its functions are not const, and nothing has a default.
 ///
-/// Signals (x_0, x_1) are embedded as they are, texts as the sums of their tokens' embeddings.
+/// The embedding of a signal (x_0, x_1) is the signal; that of a text is the sum of its tokens'
+/// embeddings.
 struct MinimalEncoder : Pinned {
   using Pinned::Pinned;
   std::array<float, 8> table{0.5F, 1, -1, 0.25F, 1, -1, 0.125F, 1};
@@ -98,7 +99,7 @@ struct MinimalEncoder : Pinned {
   float logit_scale() { return 2; }
 };
 
-/// The least that a Trainable dual encoder is, and one whose state can be kept.
+/// A minimal Trainable dual encoder, and one whose state can be saved.
 struct MinimalLearner : MinimalEncoder {
   using MinimalEncoder::MinimalEncoder;
   int steps = 0;
@@ -120,7 +121,7 @@ struct MinimalPupil : MinimalEncoder {
   }
 };
 
-/// The least that a TokenRanker is: it knows one token, and is not const.
+/// A minimal TokenRanker: it knows one token, and is not const.
 struct MinimalRanker : MinimalEncoder {
   using MinimalEncoder::MinimalEncoder;
   int asked = 0;
@@ -136,7 +137,7 @@ struct MinimalRanker : MinimalEncoder {
   }
 };
 
-/// The least that a PairSource is; its captions stay valid until the next call, and no longer.
+/// A minimal PairSource. Its captions are valid only until the next call.
 struct MinimalPairs : Pinned {
   using Pinned::Pinned;
   using sample_type = std::uint8_t;
@@ -160,7 +161,7 @@ struct MinimalPairs : Pinned {
   }
 };
 
-/// The least that a NoiseStore is.
+/// A minimal NoiseStore.
 struct MinimalStore : Pinned {
   using value_type = std::int8_t;
   std::array<std::int8_t, 6> numbers{};
@@ -180,7 +181,7 @@ struct MinimalStore : Pinned {
   }
 };
 
-/// The least that a ContrastiveLoss is: InfoNCE with gradients that are views of another type.
+/// A minimal ContrastiveLoss: InfoNCE with gradients that are views of another type.
 struct MinimalLoss {
   struct Answer {
     float value;
@@ -199,7 +200,7 @@ struct MinimalLoss {
   }
 };
 
-/// The least that a TriggerPlacement and a TriggerConstraint are.
+/// A minimal TriggerPlacement and a minimal TriggerConstraint.
 struct MinimalPlacement {
   unsigned length(std::size_t caption, std::size_t trigger) const {
     return static_cast<unsigned>(caption + trigger);
@@ -217,7 +218,7 @@ struct MinimalLegality {
   int operator()(Index /*row*/, std::span<const Token> trigger) const { return trigger[0] != 3; }
 };
 
-/// The least that std::uniform_random_bit_generator asks for, of 16 bits.
+/// A minimal std::uniform_random_bit_generator, of 16 bits.
 struct MinimalGenerator : Pinned {
   using Pinned::Pinned;
   using result_type = std::uint16_t;
@@ -230,7 +231,7 @@ struct MinimalGenerator : Pinned {
   }
 };
 
-/// The least that an observer is, and one that cannot be copied.
+/// A minimal observer, and one that cannot be copied.
 struct MinimalObserver : Pinned {
   using Pinned::Pinned;
   int ends = 0;
@@ -283,7 +284,7 @@ TEST(MultiStepMinimizer, AsksNoMoreOfItsPartnersThanTheirConceptsSay) {
   run_on_archetypes<MinimalRanker>(0);
 }
 
-// --- What lacks one requirement ------------------------------------------------------------------
+// --- Types that lack one requirement -------------------------------------------------------------
 
 template <class M>
 constexpr bool is_encoder = DualEncoder<M, PixelBatch, InfoNce>;
@@ -385,7 +386,7 @@ struct SavesToFiles {
 static_assert(!Checkpointable<SavesOnly> && !Checkpointable<LoadsOnly>);
 static_assert(!Checkpointable<SavesToFiles>);
 
-/// A source of `Sample`, complete.
+/// A complete source of `Sample`.
 template <class Sample>
 struct SourceOf {
   using sample_type = Sample;

@@ -33,7 +33,7 @@ struct Piece {
   int calls = 0;
 };
 
-/// What `for_each_piece` does, piece by piece; fails when it makes more than `piece_count` says.
+/// The pieces that `for_each_piece` makes. Fails if there are more than `piece_count` returns.
 std::vector<Piece> pieces_of(const Parallel& policy, std::size_t count, std::size_t grain) {
   std::vector<Piece> pieces(piece_count(policy, count, grain));
   for_each_piece(policy, count, grain, [&](std::size_t piece, std::size_t begin, std::size_t end) {

@@ -102,13 +102,13 @@ TEST(GroupMap, RefusesAGroupWithoutRows) {
             "rows of group 1: expected at least 1, got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { GroupMap({3, 1}, 4); }),
             "rows of group 0: expected at least 1, got 0");
-  // Were there room for all these groups, it would be 32 GiB.
+  // Memory for all these groups would be 32 GiB.
   const std::vector<Index> no_label{0, 4'294'967'295};
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)GroupMap::by_label(no_label); }),
             "rows of group 1: expected at least 1, got 0");
 }
 
-// A map is copied into and out of states: a copy must not refer to the map it came from.
+// States copy maps. A copy must not refer to the original.
 TEST(GroupMap, IsAValue) {
   GroupMap map({0, 1, 0}, 2);
   const GroupMap copy = map;
@@ -117,7 +117,7 @@ TEST(GroupMap, IsAValue) {
   EXPECT_THAT(groups_of_rows(copy), ElementsAre(0, 1, 0));
 }
 
-/// Three rows over two signals; a Scope asks for no more.
+/// Three rows of two signals. A Scope requires no more.
 struct ThreeRows {
   static std::size_t rows() { return 3; }
   static std::size_t signals() { return 2; }

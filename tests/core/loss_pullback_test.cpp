@@ -85,7 +85,7 @@ TEST(LossPullback, RefusesEmbeddingsOfAnotherShape) {
 
 // --- ContrastiveLoss -----------------------------------------------------------------------------
 
-/// Any matrix type will do for a gradient: this one is a view of what the loss has.
+/// A gradient may have any matrix type. This one is a view of a member of the loss.
 template <class Gradient>
 struct Answer {
   double value;
@@ -93,7 +93,7 @@ struct Answer {
   Gradient grad_b;
 };
 
-/// The least that a ContrastiveLoss is: L = Σ a·b, with the gradients b and a.
+/// A minimal ContrastiveLoss: L = Σ a·b, with the gradients b and a.
 struct Product {
   Answer<View<const float, 2>> operator()(View<const float, 2> a, View<const float, 2> b,
                                           double scale) const {

@@ -22,7 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::StrEq;
 using ::testing::ThrowsMessage;
 
-/// Functions as the library writes them: they take a view, whatever the caller's container.
+/// Functions like the library's: they take a view of any container.
 const float* address_of(View<const float, 2> matrix) { return matrix.data(); }
 std::array<std::size_t, 2> extents_of(View<const float, 2> matrix) { return matrix.extents(); }
 void fill(View<float, 2> matrix, float value) {

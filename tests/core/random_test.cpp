@@ -23,7 +23,7 @@ using ::testing::ElementsAre;
 using ::testing::StrEq;
 using ::testing::ThrowsMessage;
 
-/// Gives the numbers it was told to, in order, as a generator with the range [Min, Max].
+/// A generator with the range [Min, Max] that returns given numbers in order.
 template <std::uint64_t Min, std::uint64_t Max>
 class Script {
  public:
@@ -54,7 +54,7 @@ TEST(RandomBits, PutNarrowDrawsTogetherFirstOnesHighest) {
 }
 
 TEST(RandomBits, DropTheOldestWhenTheWidthDoesNotDivide64) {
-  // 31 bits a draw: of the first draw, the lowest two remain.
+  // Each draw has 31 bits. Of the first draw, the lowest two are used.
   constexpr std::uint64_t most = 0x7FFFFFFF;
   Script<0, most> rng({0b01, 0, most});
   EXPECT_EQ(random_bits(rng), (std::uint64_t{1} << 62U) | most);
@@ -66,7 +66,7 @@ TEST(RandomBits, CountFromTheGeneratorsLeastNumber) {
 }
 
 TEST(UniformBelow, RejectsExactlyTheDrawsThatWouldFavourSomeNumbers) {
-  // 2^64 = 1 (mod 3): 0 is rejected, and what is left is a multiple of 3 long.
+  // 2^64 = 1 (mod 3). So 0 is rejected, and the number of other values is a multiple of 3.
   FullScript rejected({0, 7});
   EXPECT_EQ(uniform_below(3, rejected), 1U);
   EXPECT_EQ(rejected.drawn(), 2U);
@@ -92,7 +92,7 @@ TEST(UniformBelow, RejectsABoundOfZero) {
 }
 
 TEST(Shuffle, GivesEachOrderForExactlyOneSequenceOfDraws) {
-  // 3 items take a draw below 3 and one below 2; 0 itself would be rejected below 3.
+  // 3 items need a draw below 3 and one below 2. Below 3, a draw of 0 would be rejected.
   std::set<std::array<int, 3>> orders;
   for (std::uint64_t first = 3; first < 6; ++first) {
     for (std::uint64_t second = 0; second < 2; ++second) {
@@ -107,7 +107,7 @@ TEST(Shuffle, GivesEachOrderForExactlyOneSequenceOfDraws) {
 }
 
 TEST(Shuffle, IsTheSameWithEveryStandardLibrary) {
-  // The algorithm's answer, from a separate implementation in Python.
+  // The algorithm's result, from a separate implementation in Python.
   std::array<int, 10> items{};
   std::iota(items.begin(), items.end(), 0);
   SplitMix64 rng(2024);

@@ -17,7 +17,7 @@
 
 namespace unlearn {
 
-/// A container of a user's own: a square, whose side says how it is seen.
+/// A user's container: a square, whose side determines the shape of the view.
 struct Square {
   std::size_t side;
   std::vector<float> cells;
@@ -123,7 +123,7 @@ TEST(View, WorksAtCompileTime) {
   static_assert(view[1][0] == 4 && view.slice(1, 1)[0][2] == 6 && view.row(0).size() == 3);
 }
 
-// What converts to a view, and what does not.
+// Types that convert to a view, and types that do not.
 template <class From, class To>
 constexpr bool converts = std::convertible_to<From, To>;
 static_assert(converts<View<int, 2>, View<const int, 2>>);

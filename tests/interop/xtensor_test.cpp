@@ -25,7 +25,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-/// A function as the library writes it: takes a view, whatever the caller's container.
+/// A function like the library's: it takes a view of any container.
 const float* address_of(View<const float, 2> matrix) { return matrix.data(); }
 void fill(View<float, 2> matrix, float value) {
   for (float& element : matrix.flat()) element = value;

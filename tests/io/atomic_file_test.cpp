@@ -109,8 +109,7 @@ TEST(AtomicFile, AFullDiskIsFoundWhenSpaceIsReserved) {
 }
 
 TEST(AtomicFile, ADeviceThatTakesNothingIsAnError) {
-  // Everything written to /dev/full is refused, as by a disk that filled up after the file was
-  // created.
+  // /dev/full refuses all writes, like a disk that became full after the file was created.
   const testing::TemporaryDirectory directory;
   std::filesystem::create_symlink("/dev/full", directory / "a.tmp");
   AtomicFile file(directory / "a");

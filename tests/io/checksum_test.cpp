@@ -60,7 +60,7 @@ TEST(Checksum, SeesWordsThatChangePlaces) {
   EXPECT_NE(checksum_of(bytes_of("abcdefghijklmnop")), checksum_of(bytes_of("ijklmnopabcdefgh")));
 }
 
-// Files outlive a build: a changed definition would make every older checkpoint unreadable.
+// Files outlive a build. A changed definition would make all older checkpoints unreadable.
 TEST(Checksum, IsTheSameInEveryVersion) {
   EXPECT_EQ(checksum_of(bytes_of("")), 0x860389C57A9C1205U);
   EXPECT_EQ(checksum_of(bytes_of("unlearn checkpoint")), 0x4ACC2DB8A01330CCU);

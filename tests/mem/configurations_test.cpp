@@ -70,7 +70,7 @@ struct CountingTowers : TwoTowers {
 
 class Configurations : public ::testing::Test {
  protected:
-  /// The loss of the model on all pairs, captions in place and without triggers.
+  /// The model's loss on all pairs, with their own captions and without triggers.
   double loss() {
     std::vector<Index> signals(pairs.rows());
     std::vector<std::uint8_t> clean(pairs.rows() * pairs.elements());
@@ -166,7 +166,7 @@ TEST_F(Configurations, OfTrainingTakeOptimiserStepsAndNothingElse) {
   EXPECT_EQ(result.loss, result.trace[0].of(surrogate_stage));
 }
 
-// A hacker's training must not end early because the loss got small.
+// A hacker's training must not end early because the loss became small.
 TEST_F(Configurations, OfTrainingDoNotConverge) {
   auto mem = training(3);
   mem.batch_size = 1;

@@ -36,7 +36,7 @@ struct AtSafePoints {
 template <class Hook>
 AtSafePoints(Hook) -> AtSafePoints<Hook>;
 
-/// Everything that a run of `mem` needs, and what it leaves.
+/// Everything that a run of `mem` needs, and its results.
 template <class Pairs = Pixels, class Model = TwoTowers>
 struct Example {
   Pairs pairs;
@@ -56,7 +56,7 @@ struct Example {
   [[nodiscard]] std::string everything() const { return text_of(state, rng, model); }
 };
 
-/// Writes down every event.
+/// Records every event.
 struct Diary {
   std::vector<std::string> entries{};
 

@@ -76,7 +76,7 @@ TEST(FreshState, StandsAtTheVeryBeginning) {
   EXPECT_THAT(progress.trace, IsEmpty());
 }
 
-// --- What a state is made of ---------------------------------------------------------------------
+// --- The parts of a state ------------------------------------------------------------------------
 
 RoundLosses losses_of(std::initializer_list<StageLoss> stages) { return {.stages = stages}; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model and an observer are shown, in which order.
+// What the model and the observer receive, and in which order.
 #include "unlearn/mem/multi_step_minimizer.hpp"
 
 #include <gmock/gmock.h>
@@ -40,14 +40,14 @@ using ::testing::SizeIs;
 using testing::small_mem;
 using testing::TwoTowers;
 
-// --- What a model is shown -----------------------------------------------------------------------
+// --- What the model receives ---------------------------------------------------------------------
 
-/// Writes down what its functions are called with.
+/// Records the arguments of its functions.
 struct WatchedTowers : TwoTowers {
   struct Call {
     std::string function;
-    std::vector<std::size_t> rows{};             ///< whose captions
-    std::vector<std::vector<Token>> triggers{};  ///< beside them
+    std::vector<std::size_t> rows{};             ///< the rows of the captions
+    std::vector<std::vector<Token>> triggers{};  ///< the trigger of each row
     std::vector<std::vector<std::uint8_t>> clean{};
     std::vector<std::vector<std::int8_t>> noise{};
   };
@@ -187,7 +187,7 @@ TEST(MultiStepMinimizer, FillsEpochsToTheLastRow) {
   EXPECT_THAT(seen, SizeIs(8));
 }
 
-/// How often each row's caption was shown, in batches of which sizes.
+/// How often each row's caption was shown, and the sizes of the batches.
 TEST(MultiStepMinimizer, VisitsEveryRowOnceInATriggerPassInEvenBatches) {
   Watched example({.signals = 5, .captions = 2});
   auto mem = small_mem();
@@ -206,7 +206,7 @@ TEST(MultiStepMinimizer, VisitsEveryRowOnceInATriggerPassInEvenBatches) {
   EXPECT_THAT(seen, Not(::testing::WhenSorted(Eq(seen)))) << "in an order that is drawn";
 }
 
-/// The signals that a noise pass visits, each with the number of batches that it is in.
+/// The signals that a noise pass visits, and the number of batches that each of them is in.
 std::map<std::vector<int>, int> visits(const WatchedTowers& model, int steps) {
   std::map<std::vector<int>, int> count;
   const auto calls = model.calls_of("signal_gradient");
@@ -247,7 +247,7 @@ TEST(MultiStepMinimizer, VisitsASignalOnceForEachOfItsNoises) {
   }
 }
 
-/// Noise only, in one batch of all signals, with triggers that tell the rows apart.
+/// Only noise, in one batch of all signals. Each row has another trigger.
 Watched descent_alone(std::size_t captions, bool shuffled, int steps) {
   Watched example({.signals = 6, .captions = captions});
   number_triggers(example.state);
@@ -262,7 +262,7 @@ Watched descent_alone(std::size_t captions, bool shuffled, int steps) {
   return example;
 }
 
-/// Row i of a call shows signal i of the batch: the row whose trigger stands there.
+/// Row i of a call shows signal i of the batch: the row whose trigger is at i.
 std::vector<std::size_t> rows_by_trigger(const WatchedTowers::Call& call) {
   std::vector<std::size_t> rows;
   for (const auto& trigger : call.triggers)
@@ -477,10 +477,10 @@ TEST(MultiStepMinimizer, SearchesTriggersInTheFirstRoundsOnly) {
 
 // --- Hints ---------------------------------------------------------------------------------------
 
-/// Writes down what it is asked for, and what it is told will come.
+/// Records what is loaded, and the hints about what comes next.
 struct Log {
   std::vector<std::vector<Index>> loads{};
-  std::vector<std::vector<Index>> hints{};  ///< beside each load what was told after it, or nothing
+  std::vector<std::vector<Index>> hints{};  ///< the hint after each load; empty if there was none
 
   void load(std::span<const Index> names) {
     loads.emplace_back(names.begin(), names.end());
@@ -512,7 +512,8 @@ struct HintedNoise : MemoryNoiseStore<std::int8_t> {
   void prefetch(std::span<const Index> groups) { log.hint(groups); }
 };
 
-/// Every hint is what is loaded next. @returns how many hints there are
+/// Checks that every hint is what is loaded next.
+/// @returns the number of hints
 std::size_t check_hints(const Log& log) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < log.loads.size(); ++i) {
@@ -531,7 +532,7 @@ TEST(MultiStepMinimizer, TellsSourceAndStoreWhichBatchIsNext) {
   mem.batch_size = 2;
   mem.rounds = 1;
   for (const bool shared : {false, true}) {
-    HintedPairs pairs;  // six signals, a caption each
+    HintedPairs pairs;  // six signals with one caption each
     const Scope scope =
         shared ? Scope{.noise = GroupMap::universal(6), .triggers = GroupMap::per_row(6)}
                : Scope::of(pairs);
@@ -545,7 +546,7 @@ TEST(MultiStepMinimizer, TellsSourceAndStoreWhichBatchIsNext) {
     EXPECT_EQ(pairs.log.loads.size(), 9U);
     EXPECT_EQ(check_hints(pairs.log), 6U);
     EXPECT_EQ(state.noise.log.loads.size(), 9U);
-    // Noise that is shared changes before it is loaded again.
+    // Shared noise changes before it is loaded again.
     EXPECT_EQ(check_hints(state.noise.log), shared ? 4U : 6U);
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a run ends, what it refuses, and what it leaves when others fail.
+// Why a run ends, what it refuses, and what state it leaves if other parts fail.
 #include "unlearn/mem/multi_step_minimizer.hpp"
 
 #include <gmock/gmock.h>
@@ -145,7 +145,7 @@ TEST(MultiStepMinimizer, StopsWhenAStopIsRequested) {
   EXPECT_EQ(example.state.progress.round, 1U) << "the first noise batch was not yet the last";
 }
 
-/// Fails at one call of one of its functions: returns NaN, or throws.
+/// Fails in one call of one of its functions: it returns NaN or throws.
 struct FaultyTowers : TwoTowers {
   using TwoTowers::TwoTowers;
   std::string function{};
@@ -153,7 +153,7 @@ struct FaultyTowers : TwoTowers {
   bool throws = false;
   mutable int calls = 0;
 
-  /// 1, or NaN when the time has come.
+  /// Returns 1; NaN in the call that fails.
   float factor(const char* in) const {
     if (function != in || ++calls != call) return 1;
     if (throws) throw std::runtime_error("out of memory on the device");
@@ -176,7 +176,7 @@ struct FaultyTowers : TwoTowers {
                      View<float, 3> out) const {
     TwoTowers::text_gradient(texts, pullback, out);
     out[1][1][0] *= factor("text_gradient");
-    // A framework may mask the NaN in its gradients: then the loss alone tells.
+    // A framework may hide the NaN in its gradients. Then only the loss shows it.
     const float spoilt = factor("loss of the texts");
     if (std::isnan(spoilt)) (void)pullback(Matrix(spoilt * TwoTowers::encode_texts(texts)));
   }
@@ -240,7 +240,8 @@ TEST(MultiStepMinimizer, StopsAtALossOrGradientThatIsNotFiniteAndKeepsTheLastGoo
   }
 }
 
-// Call 1 is the batch's own; 2 is that of the candidates' losses: there NaN only loses.
+// Call 1 computes the loss of the batch. Call 2 computes those of the candidates, where NaN only
+// means that a candidate is not chosen.
 TEST(MultiStepMinimizer, TakesNoTriggerWhoseLossIsNotFinite) {
   struct NotANumberAt20 : TwoTowers {
     using TwoTowers::TwoTowers;
@@ -265,7 +266,7 @@ TEST(MultiStepMinimizer, TakesNoTriggerWhoseLossIsNotFinite) {
 
 // --- Misuse --------------------------------------------------------------------------------------
 
-/// The message with which `mem` refuses `example`, which must not change it.
+/// The message with which `mem` refuses `example`, which must be unchanged.
 template <class Mem, class Any>
 std::string refusal(const Mem& mem, Any& example) {
   const std::string before = example.everything();
@@ -381,7 +382,7 @@ TEST(MultiStepMinimizer, RefusesWhatItsPoliciesRefuse) {
             "got 0.500000");
 }
 
-// --- What others throw ---------------------------------------------------------------------------
+// --- Exceptions of other parts -------------------------------------------------------------------
 
 TEST(MultiStepMinimizer, PassesOnWhatTheModelThrowsWithTheStateOfTheLastCompleteBatch) {
   for (const char* function :

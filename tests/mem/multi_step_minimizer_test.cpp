@@ -78,7 +78,7 @@ TEST(MultiStepMinimizer, TakesTheTypesOfThePoliciesItIsGiven) {
                                                 std::remove_cvref_t<decltype(any)>>>);
 }
 
-// --- Against the definition ----------------------------------------------------------------------
+// --- Comparison with the definition --------------------------------------------------------------
 
 template <class Sample>
 class AgainstTheDefinition : public ::testing::Test {
@@ -160,7 +160,7 @@ TYPED_TEST(AgainstTheDefinition, KeepsTheLastNoiseNotTheBest) {
   }
 }
 
-// --- What it comes to ----------------------------------------------------------------------------
+// --- Results -------------------------------------------------------------------------------------
 
 template <class Sample>
 class OnBothSignals : public ::testing::Test {};
@@ -279,7 +279,7 @@ TYPED_TEST(OnBothSignals, LowersTheLossFromRoundToRound) {
       mem.batch_size = 10;
       mem.shuffle.enabled = shuffled;
       const auto trace = example.run(mem).trace;
-      // What the noise meets under shuffled captions is another loss than the pairs' own.
+      // With shuffled captions, the noise minimises another loss than that of the pairs.
       const auto loss = [&](std::size_t round) {
         return shuffled ? *trace[round].of(surrogate_stage) : *trace[round].of(noise_stage);
       };
@@ -356,7 +356,7 @@ TEST(MultiStepMinimizer, LeavesTheTriggersWhenTheFilterAllowsNone) {
   EXPECT_EQ(all_triggers(example.state.triggers), all_triggers(TriggerTable(6, two_words)));
 }
 
-/// Row r may not have tokens that are r modulo 3.
+/// Row r must not have tokens that are equal to r modulo 3.
 struct NotItsRemainder {
   bool operator()(Index row, std::span<const Token> trigger) const {
     return std::ranges::none_of(
@@ -382,7 +382,8 @@ TEST(MultiStepMinimizer, GivesARowNoTriggerThatIsNotLegalForIt) {
   EXPECT_NE(all_triggers(example.state.triggers), before);
 }
 
-// The batches hold two rows each, of which some would allow what the row elsewhere does not.
+// Each batch has two rows. Some tokens are allowed for the rows of the batch, but not for another
+// row.
 TEST(MultiStepMinimizer, GivesAGroupNoTriggerThatIsNotLegalForEveryRowOfIt) {
   const auto constraint = [](Index row, std::span<const Token> trigger) {
     return row != 5 || std::ranges::none_of(trigger, [](Token token) { return token % 2 == 0; });
@@ -442,7 +443,7 @@ TEST(MultiStepMinimizer, ComesToTheSameWithALossThatHasNoFastScoring) {
   EXPECT_EQ(unknown.state.triggers, known.state.triggers);
 }
 
-/// Triggers behind the caption, before its end token.
+/// Triggers after the caption, before its end token.
 struct AtTheEnd {
   std::size_t length(std::size_t caption, std::size_t trigger) const { return caption + trigger; }
   void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
@@ -475,7 +476,7 @@ TEST(MultiStepMinimizer, PutsTriggersWhereItsPlacementSays) {
   EXPECT_EQ(example.model.rows_seen, 24U);
 }
 
-// --- The same again ------------------------------------------------------------------------------
+// --- Repeated runs -------------------------------------------------------------------------------
 
 TYPED_TEST(OnBothSignals, GivesTheSameBytesForTheSameSeedAndOthersForAnother) {
   const auto run = [](std::uint64_t seed) {
@@ -488,7 +489,7 @@ TYPED_TEST(OnBothSignals, GivesTheSameBytesForTheSameSeedAndOthersForAnother) {
   EXPECT_NE(run(1), run(2));
 }
 
-// Large enough that noise, candidates and scores are all cut into pieces.
+// Large enough that noise, candidates and scores are all divided among threads.
 TYPED_TEST(OnBothSignals, GivesTheSameBytesForAnyNumberOfThreads) {
   using Pairs = TwoTowerPairs<TypeParam>;
   const auto run = [](unsigned threads) {
@@ -511,7 +512,7 @@ TYPED_TEST(OnBothSignals, GivesTheSameBytesForAnyNumberOfThreads) {
   EXPECT_TRUE(run(3) == expected);
 }
 
-// --- Sizes at the edge ---------------------------------------------------------------------------
+// --- Edge cases of sizes -------------------------------------------------------------------------
 
 TEST(MultiStepMinimizer, TakesAllRowsWhenABatchIsLargerThanTheData) {
   auto mem = small_mem();
@@ -527,7 +528,7 @@ TEST(MultiStepMinimizer, TakesAllRowsWhenABatchIsLargerThanTheData) {
   }
 }
 
-// One pair alone has the loss 0, wherever it is.
+// The loss of a single pair is 0, whatever its embeddings are.
 TEST(MultiStepMinimizer, HasNothingToDoInBatchesOfOne) {
   Example<> example;
   auto mem = small_mem();

@@ -21,8 +21,8 @@
 
 namespace unlearn::testing {
 
-/// MEM by its definition, for one batch of all rows in their order and captions that are not
-/// shuffled; each signal has one caption.
+/// The definition of MEM, for one batch of all rows in order. Captions are not shuffled, and each
+/// signal has one caption.
 ///
 /// Losses are computed in double from the towers' weights, gradients by central differences.
 template <class Sample>
@@ -67,8 +67,9 @@ class PlainMem {
         TokenBatch{.tokens = {padded.data(), {texts.size(), longest}}, .lengths = lengths});
   }
 
-  /// HotFlip with `k` candidates, then the positions from left to right: each group's best
-  /// candidate if it lowers the loss by itself; of these all, or the better half, or a quarter...
+  /// HotFlip with `k` candidates, then the positions from left to right. It takes each group's best
+  /// candidate if it lowers the loss by itself; then all of these, or the better half, or a
+  /// quarter...
   void search_triggers(std::size_t k) {
     const std::size_t length = triggers[0].size();
     std::vector<std::vector<std::vector<Token>>> candidates(triggers.size());
@@ -107,7 +108,7 @@ class PlainMem {
     }
   }
 
-  /// `steps` sign steps; step and radius in levels of 1/255.
+  /// Takes `steps` sign steps. Step and radius are in levels of 1/255.
   void descend(int steps, int step, int radius) {
     for (int taken = 0; taken < steps; ++taken) {
       std::vector<std::vector<double>> gradient(noise.size(),

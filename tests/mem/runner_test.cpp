@@ -29,7 +29,7 @@ using testing::message_of;
 struct NoModel {};
 using Notes = std::vector<std::string>;
 
-/// Notes what it is asked for. Loss of batch b of round r: 10 r + b.
+/// Records its calls. The loss of batch b in round r is 10 r + b.
 struct Knitting {
   static constexpr std::string_view name = "knitting";
   Notes* notes;
@@ -44,7 +44,7 @@ struct Knitting {
   void finish() { notes->emplace_back("cast off"); }
 };
 
-/// Runs in odd rounds only, and can fail to be finite.
+/// Runs in odd rounds only. Its loss can be made infinite or NaN.
 struct Purling {
   static constexpr std::string_view name = "purling";
   Notes* notes;
@@ -58,7 +58,7 @@ struct Purling {
 
 static_assert(RunStage<Knitting, std::mt19937>);
 
-/// Without a name it cannot be told apart from other stages.
+/// It has no name, so it could not be distinguished from other stages.
 struct Nameless {
   [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return 1; }
   std::optional<double> run(const StageBatch& /*at*/, std::mt19937& /*rng*/) { return 0; }

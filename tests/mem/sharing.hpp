@@ -8,11 +8,11 @@
 
 namespace unlearn::testing {
 
-/// Who shares a noise: the captions of a signal, of one of three classes, or all.
+/// Which captions share a noise: those of a signal, those of one of three classes, or all.
 enum class Sharing { per_signal, per_class, universal };
 
-/// Five signals of three captions: epochs that end in the middle of a round, stages of several
-/// batches.
+/// Five signals with three captions each. Epochs end in the middle of a round, and stages have
+/// several batches.
 template <class Pairs>
 inline constexpr typename Pairs::Shape three_captions{.signals = 5, .captions = 3, .elements = 4};
 

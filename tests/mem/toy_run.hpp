@@ -26,7 +26,7 @@
 
 namespace unlearn::testing {
 
-/// A model of a few numbers that depend on everything it was fitted to.
+/// A model of a few numbers, which depend on everything it was trained on.
 struct ToyModel {
   std::vector<std::uint64_t> weights = std::vector<std::uint64_t>(20, 1);
 
@@ -42,7 +42,7 @@ struct ToyModel {
   bool operator==(const ToyModel&) const = default;
 };
 
-/// A model that stays as it is, and need not be saved.
+/// A model that does not change, so it need not be saved.
 struct FrozenModel {};
 
 using Rng = std::mt19937_64;
@@ -125,7 +125,7 @@ struct ToyRun {
     checkpoint(RunBegin{.first_round = state.progress.round, .rounds = rounds});
   }
 
-  /// A batch, and the safe point after it.
+  /// Runs one batch, and the safe point after it.
   void batch(Checkpoint<>& checkpoint) {
     toy_batch(state, rng, model);
     safe_point(checkpoint);
@@ -135,13 +135,13 @@ struct ToyRun {
     checkpoint(Safe{state, rng, model, state.progress.round == rounds});
   }
 
-  /// From where the run stands to its end.
+  /// Continues the run to its end.
   void finish(Checkpoint<>& checkpoint) {
     begin(checkpoint);
     while (state.progress.round < rounds) batch(checkpoint);
   }
 
-  /// Everything, as text to compare.
+  /// All results, as text for comparisons.
   std::string everything() const {
     std::ostringstream text;
     std::vector<typename Store::value_type> row(state.noise.elements());

@@ -47,7 +47,7 @@ class TwoTowerPairs {
 
   struct Shape {
     std::size_t signals = 6;
-    std::size_t captions = 1;  ///< for each signal
+    std::size_t captions = 1;  ///< per signal
     std::size_t elements = 6;
   };
 
@@ -102,7 +102,7 @@ static_assert(PairSource<TwoTowerPairs<std::uint8_t>> && PairSource<TwoTowerPair
 ///     signal x            tanh((x − ½) W)
 ///     tokens t_0 ... t_l  tanh(Σ_p w_p e(t_p)) Q,   w_p = 1 + (p mod 3) / 2
 ///
-/// Rows are embedded one by one, so that the company a row is in does not change its last bit.
+/// Rows are embedded one by one, so that the last bit of a row does not depend on the other rows.
 struct TwoTowers {
   static constexpr std::size_t dimensions = 4;
   static constexpr std::size_t width = 3;
@@ -276,7 +276,7 @@ inline std::vector<Token> all_triggers(const TriggerTable& triggers) {
   return {tokens.begin(), tokens.end()};
 }
 
-/// Noise, triggers and progress as text, to the last bit.
+/// Noise, triggers and progress as exact text.
 template <class Store>
 std::string text_of(const RunState<Store>& state) {
   std::ostringstream text;
@@ -298,7 +298,7 @@ std::string text_of(const RunState<Store>& state) {
   return text.str();
 }
 
-/// All that a run changes, as text to compare.
+/// All that a run changes, as text for comparisons.
 template <class Store, class Model>
 std::string text_of(const RunState<Store>& state, const RunRng& rng, const Model& model) {
   std::ostringstream text;

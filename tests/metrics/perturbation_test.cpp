@@ -25,7 +25,8 @@ using ::testing::ThrowsMessage;
 
 using Image = View<const std::uint8_t, 3>;
 
-/// An image and itself with noise of at most 8 levels, by the formula of the comment below.
+/// An image, and the same image with noise of at most 8 levels; see the formula in the comment
+/// below.
 struct Pair {
   std::array<std::size_t, 3> extents;
   std::vector<std::uint8_t> clean_bytes;
@@ -120,7 +121,7 @@ TEST(Ssim, RejectsImagesSmallerThanTheWindow) {
 }
 
 TEST(Linf, IsTheLargestDifferenceInLevels) {
-  // Both signs, beyond what an int8 difference would hold.
+  // Differences of both signs that are too large for int8.
   const std::array<std::uint8_t, 4> clean{0, 200, 10, 255};
   std::array<std::uint8_t, 4> perturbed{3, 196, 10, 255};
   const auto distance = [&] {
@@ -141,7 +142,7 @@ TEST(Linf, TakesContainersOfFloats) {
 }
 
 TEST(Linf, DoesNotHideNan) {
-  // In each place: a vectorised maximum must not lose it in any lane.
+  // At each place: a vectorised maximum must not lose it in any lane.
   for (Eigen::Index place = 0; place < 9; ++place) {
     const Matrix clean = Matrix::Zero(1, 9);
     Matrix perturbed = Matrix::Ones(1, 9);

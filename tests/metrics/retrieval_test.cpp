@@ -24,7 +24,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-/// A query as the oracle sees it: one score for each candidate, and which of them are correct.
+/// A query for the oracle: one score per candidate, and which candidates are correct.
 struct Query {
   std::vector<double> scores;
   std::vector<bool> correct;
@@ -57,7 +57,7 @@ RetrievalScore numpy_score(std::vector<std::size_t> ranks, std::size_t k) {
           .median_rank = (ranks[(n - 1) / 2] + ranks[n / 2]) / 2};
 }
 
-/// The score over every order of ties of every query, all queries weighing the same.
+/// The score over all orders of the ties of each query. All queries have the same weight.
 RetrievalScore oracle(const std::vector<Query>& queries, std::size_t k) {
   std::size_t weight = 1;
   std::vector<std::vector<std::size_t>> ranks;
@@ -74,7 +74,7 @@ RetrievalScore oracle(const std::vector<Query>& queries, std::size_t k) {
   return numpy_score(mixture, k);
 }
 
-/// Both directions by the oracle, with dot products of unit vectors in double.
+/// The oracle's result for both directions, with dot products of unit vectors in double.
 Retrieval oracle(const Matrix& signals, const Matrix& texts, const RetrievalOptions& options) {
   const auto unit = [](const auto& row) -> Eigen::VectorXd {
     return row.template cast<double>().transpose().normalized();
@@ -85,7 +85,7 @@ Retrieval oracle(const Matrix& signals, const Matrix& texts, const RetrievalOpti
     for (std::size_t j = 0; j < of_texts.size(); ++j) {
       const double cosine = unit(signals.row(static_cast<Eigen::Index>(i)))
                                 .dot(unit(texts.row(static_cast<Eigen::Index>(j))));
-      // Far coarser than the tolerance, far finer than the distances in these tests.
+      // Much larger than the tolerance, and much smaller than the distances in these tests.
       const double score = std::round(cosine * 1e9);
       const bool correct = j / options.captions_per_signal == i;
       of_signals[i].scores.push_back(score);
@@ -125,7 +125,7 @@ Matrix random_matrix(Eigen::Index rows, Eigen::Index columns, std::mt19937_64& r
   return matrix;
 }
 
-/// Texts that lie near their signal, so that ranks are low but not all 1.
+/// Texts that are close to their signal, so that ranks are low but not all 1.
 Matrix captions_of(const Matrix& signals, Eigen::Index m, std::mt19937_64& rng) {
   Matrix texts = 3 * random_matrix(signals.rows() * m, signals.cols(), rng);
   for (Eigen::Index j = 0; j < texts.rows(); ++j) texts.row(j) += signals.row(j / m);
@@ -152,7 +152,7 @@ TEST(Retrieval, IsPerfectWhenEveryTextPointsAlongItsSignal) {
 }
 
 TEST(Retrieval, CountsARankOfExactlyKAsAHit) {
-  // Either signal finds its own text second.
+  // Each of the two signals finds its own text second.
   Matrix signals(2, 2);
   signals << 1, 0, 0, 1;
   Matrix texts(2, 2);
@@ -269,7 +269,7 @@ TEST(Retrieval, TiesWhatLiesWithinTheTolerance) {
   EXPECT_DOUBLE_EQ(hit_at_1(4e-5), 0);
   EXPECT_DOUBLE_EQ(hit_at_1(6e-5), 25);
 
-  // And the other way round: 1 for its own, and a little less for the wrong one.
+  // The opposite: 1 for its own, and a little less for the wrong one.
   texts.row(0).swap(texts.row(1));
   EXPECT_DOUBLE_EQ(hit_at_1(4e-5), 100);
   EXPECT_DOUBLE_EQ(hit_at_1(6e-5), 75);
@@ -282,7 +282,8 @@ TEST(Retrieval, TiesEqualScoresWithoutATolerance) {
 }
 
 TEST(Retrieval, CountsCorrectCandidatesThatTieWithTheBest) {
-  // Both captions of signal 0 lie within the tolerance of each other; text 2 ties with them.
+  // The scores of both captions of signal 0 are within the tolerance of each other; text 2 ties
+  // with them.
   Matrix signals(2, 2);
   signals << 1, 0, 0, 1;
   Matrix texts(4, 2);

@@ -2,8 +2,8 @@
 # cmake -D CASE=<file.cpp> -D COMPILER=<c++> -D INCLUDE_DIRS=<dirs> -D FIRST=<header>
 #       -P check_case.cmake
 #
-# FIRST is included before the case; a precompiled form of it is taken where it lies beside it.
-# A case holds a wrong call and its nearest right one, and says what the compiler must answer:
+# FIRST is included before the case. If its precompiled form is beside it, that is used.
+# A case has a wrong call and the most similar right call, and says which errors are expected:
 #
 #     // expect-error: <regular expression>     (one or more; each must match)
 #     #ifdef UNLEARN_BAD
@@ -12,7 +12,7 @@
 #     ... right ...
 #     #endif
 #
-# The right call must compile, so that the wrong one cannot fail for a reason of its own.
+# The right call must compile. This shows that the wrong call fails for the expected reason.
 list(TRANSFORM INCLUDE_DIRS PREPEND -I)
 
 function(compile result output)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Embeddings in float and double are no pair: a silent conversion would hide a copy of one.
+// Embeddings in float and double do not go together: a silent conversion would hide a copy.
 // expect-error: EmbeddingPair
 #include "unlearn/contrast/info_nce.hpp"
 

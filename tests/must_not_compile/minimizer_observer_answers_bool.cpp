@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether `true` means to go on or to stop, nobody could tell.
+// It would be unclear whether `true` means to continue or to stop.
 // expect-error: an observer matches no hook: .* return void or unlearn::Flow
 #include "minimizer_parts.hpp"
 

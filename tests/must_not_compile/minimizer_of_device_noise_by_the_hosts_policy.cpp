@@ -2,7 +2,7 @@
 // expect-error: a policy of a device goes with a noise store in its memory
 #include "minimizer_parts.hpp"
 
-/// In a device's memory, over a store in the host's.
+/// Noise in a device's memory, backed by a store in the host's memory.
 struct Away : unlearn::MemoryNoiseStore<std::int8_t> {
   unlearn::MemoryNoiseStore<std::int8_t>& host();
   const unlearn::MemoryNoiseStore<std::int8_t>& host() const;

@@ -8,7 +8,7 @@
 
 #include "unlearn/unlearn.hpp"
 
-// What a call of MultiStepMinimizer::minimize is made of, declared only.
+// The arguments of MultiStepMinimizer::minimize, only declared.
 
 template <class Sample>
 struct Pairs {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model that takes one kind of signals only does not get another.
+// A model that accepts only one kind of signals must not get another kind.
 // expect-error: the model is no unlearn::DualEncoder for this source's signals
 #include "minimizer_parts.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // expect-error: FeasibleSet
-// A batch of noise belongs to clean signals: the ball alone does not know them.
+// A batch of noise belongs to clean signals. The ball alone does not know them.
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"

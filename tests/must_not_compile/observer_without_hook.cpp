@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An observer of nothing that happens is a mistake, not one to pass over.
+// An observer that observes no event is a mistake, and must not be ignored.
 // expect-error: constraints not satisfied|no matching function
 #include "unlearn/core/observer.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// std::minstd_rand gives 2^31 - 2 different numbers: they are no fair bits.
+// std::minstd_rand gives 2^31 - 2 different numbers: they cannot give fair bits.
 // expect-error: a generator whose range is a whole number of bits
 #include <random>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a trigger survives as text is a question about all of its tokens.
+// Whether a trigger survives as text depends on all of its tokens.
 // expect-error: TriggerConstraint
 #include <span>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Without the positions of the trigger's tokens no gradient could be taken there.
+// Without the positions of the trigger's tokens, their gradients cannot be computed.
 // expect-error: TriggerPlacement
 #include <cstddef>
 #include <cstdint>

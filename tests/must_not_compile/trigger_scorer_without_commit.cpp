@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scorer that cannot take over what was accepted would go on from the old triggers.
+// A scorer that cannot apply accepted triggers would continue from the old ones.
 // expect-error: TriggerScorer
 #include <span>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Doubles are not converted on the way: that would need a copy.
+// Doubles are not converted, since that would need a copy.
 // expect-error: could not convert|no matching function
 #include "unlearn/core/matrix.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A View's elements stand side by side.
+// A View's elements are contiguous.
 // expect-error: this map has an inner stride
 #include "unlearn/core/matrix.hpp"
 

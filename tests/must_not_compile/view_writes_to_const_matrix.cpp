@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A function that writes does not take what is const.
+// A function that writes does not accept a const matrix.
 // expect-error: could not convert|no matching function
 #include "unlearn/core/matrix.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A view that reads does not become one that writes.
+// A read-only view does not convert to a writable one.
 // expect-error: could not convert|no matching function
 #include "unlearn/core/tensor_view.hpp"
 

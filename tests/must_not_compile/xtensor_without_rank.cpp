@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rank of an array that only the run knows has to be checked there.
+// If the rank of an array is only known at run time, it must be checked at run time.
 // expect-error: the rank of an xt::xarray is known at run time only
 #include <array>
 #include <vector>

@@ -45,7 +45,7 @@ View<const T, 2> as_row(const std::vector<T>& numbers) {
   return {numbers.data(), {1, numbers.size()}};
 }
 
-/// One step of a single sample in a box and a ball, by the reference.
+/// The reference: one step of a single sample in a box and a ball.
 template <class BallT>
 std::vector<float> stepped(const BallAndBoxSet<float, BallT>& set, std::vector<float> noise,
                            const std::vector<float>& grad, double signed_step) {
@@ -92,7 +92,7 @@ TEST(BallAndBoxSet, PullsACleanValueOutsideTheBoxAsFarAsTheBallAllows) {
 }
 
 TEST(BallAndBoxSet, AppliesTheBoxFirstAndTheBallLast) {
-  // The box takes (6, 8) to (6, 0.25), whose norm is still above 3.
+  // The box projects (6, 8) to (6, 0.25), whose norm is still above 3.
   const std::vector<float> clean{0, 0.75F};
   const BallAndBoxSet set{
       .ball = L2Ball{.radius = 3}, .clean = as_row(clean), .box = Box<float>{.low = 0, .high = 9}};
@@ -171,7 +171,7 @@ TYPED_TEST(FeasibleNoiseOf, StaysFeasibleInAnL2Ball) {
   }
 }
 
-/// A ball with nothing but what the concept asks for.
+/// A ball with only what the concept requires.
 template <class T>
 struct HalvingBall {
   void project(std::span<T> sample) const {
@@ -179,7 +179,7 @@ struct HalvingBall {
   }
 };
 
-/// An elementwise ball with nothing but what the concept asks for.
+/// An elementwise ball with only what the concept requires.
 template <class T>
 struct RampBall {
   [[nodiscard]] double radius_at(std::size_t i) const { return 0.01 * static_cast<double>(i % 50); }
@@ -191,7 +191,7 @@ struct RampBall {
   }
 };
 
-/// Sizes around vector widths and blocks of work; all have a whole number of three planes.
+/// Sizes around vector widths and blocks of work; all are multiples of three planes.
 constexpr std::array<std::array<std::size_t, 2>, 10> shapes{{{0, 3},
                                                              {3, 0},
                                                              {1, 3},
@@ -250,7 +250,7 @@ TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyInBallsOfTheUsers) {
   expect_same_bytes_for_every_policy<TypeParam>(RampBall<TypeParam>{});
 }
 
-/// Sets and arrays that are wrong in one way, which the test then chooses.
+/// Sets and arrays, in which each test makes one thing wrong.
 class FeasibleNoiseMisuse : public testing::Test {
  protected:
   template <class BallT>

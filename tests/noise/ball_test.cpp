@@ -16,7 +16,7 @@ namespace {
 using unlearn::Ball;
 using unlearn::ElementwiseBall;
 
-/// The least that a Ball is: here the one point 0.
+/// A minimal Ball: only the point 0.
 struct PointBall {
   static void project(std::span<float> sample) {
     for (float& number : sample) number = 0;
@@ -26,7 +26,7 @@ static_assert(Ball<PointBall, float>);
 static_assert(!ElementwiseBall<PointBall, float>);
 static_assert(!Ball<PointBall, double>, "it projects floats only");
 
-/// The least that an ElementwiseBall is.
+/// A minimal ElementwiseBall.
 struct PointBallByElement : PointBall {
   static double radius_at(std::size_t /*i*/) { return 0; }
 };

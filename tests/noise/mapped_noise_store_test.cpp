@@ -94,7 +94,7 @@ TEST_F(MappedNoiseFile, HasAllItsSpaceFromTheStart) {
 }
 
 TEST_F(MappedNoiseFile, IsNotMadeWhereThereIsNoSpace) {
-  // 4 EiB: more than any file system gives.
+  // 4 EiB: too large for every file system.
   EXPECT_THAT(message_of<FileError>([&] {
                 (void)MappedNoiseStore<>::create(path_, std::size_t{1} << 31U,
                                                  std::size_t{1} << 31U);
@@ -182,7 +182,7 @@ TEST_F(MappedNoiseFile, BoundsItsMemoryWhenNotHeld) {
   EXPECT_EQ(noise.pending_bytes(), 3 * elements);
 }
 
-/// Of files that are mapped, in kilobytes; nothing where the system does not say.
+/// The resident memory of mapped files, in kilobytes; nothing if the system does not report it.
 std::optional<long> mapped_kilobytes_in_memory() {
   std::ifstream status("/proc/self/status");
   std::optional<long> sum;
@@ -251,7 +251,7 @@ TEST_F(MappedNoiseFile, IsTheSameAfterAFlushThatWasInterrupted) {
     noise.flush();
     expected = in_file();
   }
-  // Killed while it copied, the first time and again at the second attempt.
+  // The process was killed while it copied, at the first attempt and at the second.
   for (const char* torn : {"\0\0\0\0\5\0", "\7\0\0\0\5\6"}) {
     const std::string file = testing::read_file(path_).substr(0, header_size);
     testing::write_file(path_, file + std::string(torn, 6));

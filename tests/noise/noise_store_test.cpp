@@ -26,7 +26,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using testing::message_of;
 
-/// The least that satisfies NoiseStore.
+/// A minimal NoiseStore.
 struct MinimalStore {
   using value_type = float;
   std::size_t groups() const { return 1; }
@@ -57,7 +57,7 @@ struct WithoutStore {
 };
 static_assert(!NoiseStore<WithoutStore>);
 
-/// The least that satisfies JournaledNoiseStore.
+/// A minimal JournaledNoiseStore.
 struct MinimalJournaled : MinimalStore {
   void hold() {}
   std::size_t pending_bytes() const { return 0; }
@@ -73,7 +73,7 @@ struct WithoutDiscard : MinimalJournaled {
 };
 static_assert(!JournaledNoiseStore<WithoutDiscard>);
 
-/// The least that satisfies HostBackedNoiseStore.
+/// A minimal HostBackedNoiseStore.
 struct MinimalOnDevice : MinimalStore {
   MinimalStore& host() { return home_; }
   const MinimalStore& host() const { return home_; }

@@ -101,7 +101,7 @@ TEST(PixelGrid, RefusesWhatInt8CannotHold) {
   EXPECT_THROW((void)PixelGrid::to_levels("step", 1e5), InvalidArgument) << "more than 10^6";
 }
 
-/// The definition: of all noises that are feasible, the one nearest to `target`.
+/// The definition: of all feasible noises, the one nearest to `target`.
 std::int8_t nearest_feasible(int target, int pixel, int radius) {
   int nearest = 0;
   for (int delta = -radius; delta <= radius; ++delta) {
@@ -175,7 +175,7 @@ TEST(PixelGridSet, DoesNotMoveWhereTheGradientIsZeroOrNaN) {
 
 constexpr std::size_t walk_width = 997;
 
-/// Walks in random directions, on the lattice and in floating point at once.
+/// Walks in random directions, on the pixel grid and in floating point at the same time.
 struct SameWalk {
   PixelGrid lattice;
   std::vector<std::uint8_t> pixels;
@@ -187,7 +187,7 @@ struct SameWalk {
         pixels(random_pixels(rng, walk_width)),
         noise(random_noise(rng, walk_width)) {}
 
-  /// Both take a step; `unit` is a level in the units of `delta`.
+  /// Takes a step in both. `unit` is one level in the units of `delta`.
   template <class T>
   void step(SplitMix64& rng, const BallAndBoxSet<T, LinfBall<>>& floating, std::vector<T>& delta,
             double unit) {

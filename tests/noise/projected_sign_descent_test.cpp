@@ -48,7 +48,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 // --- Concepts ------------------------------------------------------------------------------------
 
-/// The least that a FeasibleSet is: here all noises.
+/// A minimal FeasibleSet: all noises.
 struct EveryNoise {
   template <class P, class X>
   void project(const P& /*policy*/, View<X, 2> /*noise*/) const {}
@@ -67,7 +67,7 @@ static_assert(FeasibleSet<BallAndBoxSet<float, LinfBall<>>, float>);
 static_assert(!FeasibleSet<BallAndBoxSet<float, LinfBall<>>, double>, "it holds float signals");
 static_assert(!FeasibleSet<LinfBall<>, float>, "a ball alone has no steps");
 
-/// The least that a NoiseObjective is: Σ δ_i.
+/// A minimal NoiseObjective: Σ δ_i.
 struct Sum {
   double operator()(View<const float, 2> noise, View<float, 2> grad) const {
     std::ranges::fill(grad.flat(), 1.0F);
@@ -140,7 +140,7 @@ TEST(ProjectedSignDescent, FindsTheMinimumOverAnL2Ball) {
   EXPECT_NEAR(result.value, (3 - std::sqrt(2.0)) * (3 - std::sqrt(2.0)), 1e-12);
 }
 
-/// Σ (pixel_i + δ_i − target)², on the lattice, in levels.
+/// Σ (pixel_i + δ_i − target)², on the pixel grid, in levels.
 struct TowardsGrey {
   View<const std::uint8_t, 2> pixels;
 
@@ -185,7 +185,7 @@ TEST(ProjectedSignDescent, AcceptsNoiseWithoutRows) {
 
 // --- The course of a run -------------------------------------------------------------------------
 
-/// What happens at the k-th evaluation is written down beforehand; where it was asked is kept.
+/// Returns given values, and records the points where it was evaluated.
 struct Script {
   std::vector<double> values;
   std::vector<double> gradients{};
@@ -204,7 +204,7 @@ struct Outcome {
   double x;
 };
 
-/// Steps by 1 from `start`, without a bound that matters.
+/// Takes steps of 1 from `start`. The bound is too large to matter.
 Outcome follow(Script& script, ProjectedSignDescent descent, double start = 0) {
   descent.step = 1;
   std::vector<double> x{start};
@@ -398,7 +398,7 @@ TEST_P(NotFinite, StartIsRefusedBeforeAnyEvaluation) {
 
 // --- Policies and misuse -------------------------------------------------------------------------
 
-/// Two sums that pullback every number about: signs change from step to step.
+/// Two sums with gradients whose signs change from step to step.
 struct Ripple {
   double operator()(View<const float, 2> noise, View<float, 2> grad) const {
     double value = 0;

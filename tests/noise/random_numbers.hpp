@@ -11,7 +11,7 @@
 
 namespace unlearn::testing {
 
-/// Uniformly drawn from [low, high).
+/// Numbers that are uniformly distributed in [low, high).
 template <class T>
 T random_number(SplitMix64& rng, double low, double high) {
   const double unit = static_cast<double>(rng() >> 11U) * 0x1p-53;
@@ -25,7 +25,7 @@ std::vector<T> random_numbers(SplitMix64& rng, std::size_t count, double low, do
   return numbers;
 }
 
-/// A gradient: about one number in eight is 0, the others have either sign.
+/// A gradient: about one number in eight is 0, the others are positive or negative.
 template <class T>
 std::vector<T> random_gradient(SplitMix64& rng, std::size_t count) {
   std::vector<T> gradient = random_numbers<T>(rng, count, -1, 1);

@@ -50,7 +50,7 @@ TEST(EarlyStop, TakesNaNForNoImprovement) {
   EXPECT_EQ(stops_after(early_stop({.patience = 2}), {1, nan, 0.5, nan, nan}), 4);
 }
 
-// A run that is resumed at the last batch of a round is told of its end before anything else.
+// If a run resumes at the last batch of a round, the observer first gets the end of that round.
 TEST(EarlyStop, GoesOnCountingInAResumedRun) {
   std::vector<RoundLosses> complete;
   for (const double loss : {2.0, 1.0, 1.5}) {

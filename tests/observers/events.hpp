@@ -16,7 +16,7 @@ struct NoModel {};
 using ExampleState = RunState<MemoryNoiseStore<>>;
 using ExampleSafePoint = SafePoint<ExampleState, std::mt19937, NoModel>;
 
-/// Satisfied by what may be handed to MultiStepMinimizer::minimize.
+/// Satisfied by types that MultiStepMinimizer::minimize accepts.
 template <class O>
 concept RunObserver = Observer<O, RunBegin, BatchEnd, RoundEnd, RunEnd, ExampleSafePoint>;
 
@@ -29,7 +29,7 @@ inline BatchEnd batch_end(std::size_t batch, std::size_t batches, double loss = 
           .loss = loss};
 }
 
-/// A round whose last loss is `loss`; if that is NaN, no stage has another one.
+/// A round whose last loss is `loss`. If that is NaN, all stages have NaN.
 inline RoundEnd round_end(std::uint32_t round, double loss) {
   return {.losses = {.round = round,
                      .stages = {{.stage = "surrogate", .mean = 5 + 0 * loss},

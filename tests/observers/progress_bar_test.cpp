@@ -37,7 +37,7 @@ using ::testing::StartsWith;
 
 static_assert(testing::RunObserver<ProgressBar<>>);
 
-/// A clock that goes when it is told to.
+/// A clock that the test sets.
 struct HandClock {
   using duration = std::chrono::milliseconds;
   using rep = duration::rep;
@@ -50,7 +50,7 @@ struct HandClock {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-/// All that was written to the file so far.
+/// Everything that was written to the file so far.
 std::string contents(std::FILE* file) {
   std::string text;
   std::rewind(file);
@@ -58,7 +58,7 @@ std::string contents(std::FILE* file) {
   return text;
 }
 
-/// The states of a line that is drawn again and again, and what stands there in the end.
+/// The states of a line that is redrawn repeatedly, and the line at the end.
 std::vector<std::string> drawn(const std::string& text) {
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < text.size();) {
@@ -146,7 +146,7 @@ TEST_F(ProgressBarOnAFile, EstimatesTheRunFromAWholeRound) {
   end_round();
   batch(surrogate_stage, 0, 1, std::chrono::seconds(20));
   EXPECT_THAT(lines().back(), EndsWith("ETA 0:00, run 2:40"));
-  // Far slower than the round before: the run cannot end before its stage.
+  // Much slower than the round before. The run cannot end before its stage does.
   batch(noise_stage, 0, 2, std::chrono::seconds(1000));
   EXPECT_THAT(lines().back(), EndsWith("ETA 16:40, run 16:40"));
 }

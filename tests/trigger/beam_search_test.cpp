@@ -38,7 +38,7 @@ using Loss = std::function<double(const Triggers&)>;
 
 // --- Concepts ------------------------------------------------------------------------------------
 
-/// The least that a TriggerScorer is.
+/// A minimal TriggerScorer.
 struct Scorer {
   double loss();
   void propose(std::span<const Index> groups, View<const Token, 2> triggers);
@@ -73,7 +73,7 @@ static_assert(!TriggerScorer<WithoutJointLoss>);
 static_assert(!TriggerScorer<WithoutCommit>);
 static_assert(!TriggerScorer<WithLossAsText>);
 
-/// The least that a TriggerConstraint is.
+/// A minimal TriggerConstraint.
 struct Legality {
   bool operator()(Index group, std::span<const Token> trigger) const;
 };
@@ -147,7 +147,7 @@ class ToyScorer {
 };
 static_assert(TriggerScorer<ToyScorer>);
 
-/// candidates[g][position]: tokens to try there.
+/// candidates[g][position]: the tokens to try at this position.
 using Candidates = std::vector<std::vector<Tokens>>;
 
 struct Search {
@@ -163,7 +163,7 @@ Tokens flat(const Triggers& triggers) {
   return tokens;
 }
 
-/// Runs `beam`; whatever the loss, what is left of the triggers is what the scorer was told.
+/// Runs `beam`, and checks that the resulting triggers are those that the scorer committed.
 template <class Constraint = AnyTrigger>
 Search search(const BeamSearch& beam, const Loss& loss, const Triggers& start,
               const Candidates& candidates, const Constraint& constraint = {}) {
@@ -195,7 +195,7 @@ Loss table(std::vector<std::vector<double>> losses) {
   };
 }
 
-// --- Hand-made beams -----------------------------------------------------------------------------
+// --- Examples worked out by hand -----------------------------------------------------------------
 
 const auto both_acceptances = {Acceptance::per_sample, Acceptance::whole_batch};
 const Triggers zeros{{0, 0}};
@@ -233,7 +233,8 @@ TEST(BeamSearch, KeepsTheTriggerThatItGaveUpInTheBeam) {
 }
 
 TEST(BeamSearch, ATriggerThatItGaveUpMustBeAmongTheBest) {
-  // Behind (1, 0) stand (2, 0) with 6 and the old (0, 0) with 8: a beam of two has no place for it.
+  // After (1, 0) come (2, 0) with 6 and the old (0, 0) with 8. A beam of two has no room for the
+  // latter.
   const Loss loss = table({{8, 0, 0}, {4, 5, 5}, {6, 5, 5}});
   EXPECT_EQ(search({.width = 2}, loss, zeros, one_or_two).result.loss, 4);
   EXPECT_EQ(search({.width = 3}, loss, zeros, one_or_two).result.loss, 0);
@@ -276,7 +277,7 @@ TEST(BeamSearch, ScoresEachPositionInOneProposal) {
   const Candidates candidates(5, {{1, 2, 3, 0}, {4, 5, no_token, no_token}, {6, 7, 8, 9}});
   const Search greedy = search({.width = 1}, rising, start, candidates);
   ASSERT_EQ(greedy.proposals.size(), 3U);
-  // Neither the current token nor padding is a hypothesis.
+  // The current token and padding are not hypotheses.
   EXPECT_EQ(greedy.proposals[0].size(), 5U * 3);
   EXPECT_EQ(greedy.proposals[1].size(), 5U * 2);
   EXPECT_EQ(greedy.proposals[2].size(), 5U * 4);
@@ -308,7 +309,8 @@ TEST(BeamSearch, CountsTheReplacementsThatItMade) {
 }
 
 TEST(BeamSearch, WholeBatchSubstitutesEveryGroupsCandidateOfOneRank) {
-  // Group 0 alone would take its first candidate, group 1 its second; together the second is best.
+  // Separately, group 0 would take its first candidate and group 1 its second. Together, the second
+  // is best.
   const Loss loss = [](const Triggers& triggers) {
     const std::vector<double> first{5, 1, 4};
     const std::vector<double> second{5, 9, 2};
@@ -344,7 +346,7 @@ TEST(BeamSearch, ScoresAndTakesLegalTriggersOnly) {
   }
 }
 
-// --- Against plain searches ----------------------------------------------------------------------
+// --- Comparison with plain searches --------------------------------------------------------------
 
 std::uint64_t mixed(std::uint64_t seed, const Tokens& tokens) {
   for (const Token token : tokens) {
@@ -353,11 +355,11 @@ std::uint64_t mixed(std::uint64_t seed, const Tokens& tokens) {
   return seed;
 }
 
-/// Σ_g f_g(t_g) + coupling · h(t_1, ..., t_G), whole numbers without any structure.
+/// Σ_g f_g(t_g) + coupling · h(t_1, ..., t_G), with random integers as values.
 struct RandomLoss {
   std::uint64_t seed;
-  std::uint64_t levels;    ///< values of f and h: with few of them, ties are common
-  std::uint64_t coupling;  ///< 0: groups do not see each other
+  std::uint64_t levels;    ///< number of values of f and h; if it is small, ties are common
+  std::uint64_t coupling;  ///< 0: groups are independent
   bool spoilt = false;     ///< whether one loss in five is NaN or infinite
 
   double operator()(const Triggers& triggers) const {
@@ -417,7 +419,7 @@ struct Problem {
   }
 };
 
-/// Some triggers and the loss with each of them.
+/// Some triggers, and the loss of each of them.
 template <class Triggers>
 using Scored = std::vector<std::pair<Triggers, double>>;
 
@@ -433,7 +435,7 @@ struct Answer {
   std::size_t accepted = 0;
 };
 
-/// The beam search of each group by itself, as one would write it down.
+/// A direct implementation of the beam search, for each group separately.
 class PlainPerSample {
  public:
   PlainPerSample(const Problem& problem, std::size_t width)
@@ -505,7 +507,7 @@ class PlainPerSample {
   const Problem& problem_;
   std::size_t width_;
   Answer answer_;
-  std::vector<std::vector<Tokens>> beams_;  // of each group; the current trigger first
+  std::vector<std::vector<Tokens>> beams_;  // of each group; the current trigger is first
 };
 
 /// The reference implementation's search: the r-th candidates of all groups at once.
@@ -620,7 +622,7 @@ TEST(BeamSearch, NeverRaisesTheLoss) {
     const double before = problem.loss(problem.start);
     for (const Acceptance acceptance : both_acceptances) {
       const Search found = problem.solve({.width = 1 + seed % 4, .acceptance = acceptance});
-      // Every commit is checked by the scorer, too.
+      // The scorer also checks every commit.
       EXPECT_FALSE(found.result.loss > before);
       EXPECT_EQ(found.result.loss < before, found.result.accepted > 0);
       EXPECT_EQ(found.triggers != problem.start, found.result.accepted > 0);
@@ -702,7 +704,7 @@ TEST(BeamSearch, NamesWhatIsWrong) {
   }
 }
 
-// --- Acceptance of many groups at once -----------------------------------------------------------
+// --- Accepting many groups at once ---------------------------------------------------------------
 
 /// `losses[s]` is the loss when the groups in the bit set s have taken their hypotheses.
 struct Acceptances {
@@ -713,7 +715,8 @@ struct Acceptances {
     scorer.propose(everyone, View<const Token, 2>(Tokens(groups(), 1).data(), {groups(), 1}));
   }
 
-  /// Offers `chosen` with the given claims of their losses; returns those that were taken.
+  /// Offers `chosen` with the given claims about their losses.
+  /// @returns those that were accepted
   Indices accept(Indices chosen, const std::vector<double>& claims) {
     const std::size_t count = detail::accept_improving(scorer, std::span(chosen), claims);
     EXPECT_LE(count, chosen.size());
@@ -785,7 +788,7 @@ TEST(AcceptImproving, OfNothingTakesNothing) {
   EXPECT_EQ(none.scorer.joint_losses, 0U);
 }
 
-/// How often an acceptance took all that it was offered, only the better of them, one, or none.
+/// How often all offers were accepted, only the better ones, one, or none.
 struct Outcomes {
   int all = 0;
   int better = 0;
@@ -793,8 +796,8 @@ struct Outcomes {
   int none = 0;
 };
 
-/// Accepts in batches where any set of hypotheses has any loss, and checks all that is promised.
-/// @param claim the claimed loss of a hypothesis, from the true one
+/// Accepts hypotheses whose sets have arbitrary losses, and checks all guarantees.
+/// @param claim computes the claimed loss of a hypothesis from the true one
 template <class Claim>
 Outcomes accept_in_random_batches(SplitMix64& rng, const Claim& claim) {
   Outcomes outcomes;

@@ -39,7 +39,7 @@ using Triggers = std::vector<Tokens>;
 constexpr Eigen::Index dimensions = 5;
 constexpr double scale = 14.3;
 
-/// A vector that depends on every token of the sequence and on where it stands.
+/// A vector that depends on every token of the sequence and on its position.
 Eigen::RowVectorXf embedding_of(std::span<const Token> sequence) {
   Eigen::RowVectorXf embedding = Eigen::RowVectorXf::Zero(dimensions);
   for (std::size_t i = 0; i < sequence.size(); ++i) {
@@ -52,7 +52,7 @@ Eigen::RowVectorXf embedding_of(std::span<const Token> sequence) {
   return embedding;
 }
 
-/// A text tower, and the sizes of the batches that it met.
+/// A text tower that records the sizes of its batches.
 struct ToyTower {
   Matrix encode_texts(const TokenBatch& batch) {
     calls.push_back(batch.size());
@@ -80,7 +80,8 @@ struct Batch {
     return random_matrix<float>(6, dimensions, rng);
   }();
 
-  /// The rows' embeddings with these triggers, put behind the start token by hand.
+  /// The embeddings of the rows with these triggers, which are inserted after the start token by
+  /// hand.
   [[nodiscard]] Matrix embeddings(const Triggers& with) const {
     Matrix rows(static_cast<Eigen::Index>(texts.captions.size()), dimensions);
     for (std::size_t r = 0; r < texts.captions.size(); ++r) {
@@ -195,7 +196,7 @@ TYPED_TEST(ContrastScorerTest, JointLossIsTheLossAfterTheCommit) {
     scorer.commit(chosen);
     EXPECT_EQ(scorer.loss(), joint);
 
-    // What is proposed next starts from there.
+    // The next proposals start from there.
     this->propose(scorer, {1}, {{8, 8}});
     changes.emplace_back(Index{1}, Tokens{8, 8});
     this->expect_near(this->scores(scorer, 1)[0], this->batch.loss_with(changes));
@@ -214,7 +215,7 @@ TYPED_TEST(ContrastScorerTest, NewProposalsReplaceTheOldOnes) {
 }
 
 TYPED_TEST(ContrastScorerTest, EncodesAtMostTheGivenRowsInACall) {
-  // 3 + 2 + 1 + 3 rows: hypotheses are cut where the call is full.
+  // 3 + 2 + 1 + 3 rows: hypotheses are split when a call is full.
   const Indices groups{0, 1, 2, 0};
   const Triggers triggers{{7, 8}, {9, 2}, {6, 5}, {3, 9}};
   const auto calls = [&](std::size_t rows_per_call) {

@@ -22,7 +22,7 @@ using Tokens = std::vector<Token>;
 
 // --- Concept -------------------------------------------------------------------------------------
 
-/// The least that a TriggerPlacement is.
+/// A minimal TriggerPlacement.
 struct Placement {
   std::size_t length(std::size_t caption_length, std::size_t trigger_length) const;
   void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,

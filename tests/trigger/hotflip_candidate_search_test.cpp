@@ -35,7 +35,7 @@ using Floats = std::vector<float>;
 
 // --- Concepts ------------------------------------------------------------------------------------
 
-/// The least that a CandidateHook is.
+/// A minimal CandidateHook.
 struct OddTokens {
   bool operator()(std::size_t, std::size_t, Token token) { return token % 2 == 1; }
 };
@@ -72,7 +72,7 @@ Floats whole_numbers(SplitMix64& rng, std::size_t count) {
   return numbers;
 }
 
-/// Numbers from −3 to 3: every sum is exact in any order, and scores are often equal.
+/// Integers from −3 to 3. Every sum is exact in any order, and scores are often equal.
 Problem exact_problem(SplitMix64& rng, Problem sizes) {
   sizes.gradient_numbers = whole_numbers(rng, sizes.rows() * sizes.width);
   sizes.embedding_numbers = whole_numbers(rng, sizes.vocabulary * sizes.width);
@@ -94,7 +94,7 @@ double score_of(const Problem& problem, std::size_t row, Token token) {
   return score;
 }
 
-/// All tokens of one row in order of (score, id); those without a score below +∞ left out.
+/// All tokens of one row in the order of (score, id), without those whose score is NaN or +∞.
 template <class Allowed>
 std::vector<std::pair<double, Token>> sorted_tokens(const Problem& problem, std::size_t row,
                                                     const Allowed& allowed) {
@@ -172,7 +172,7 @@ Tokens found_everywhere(const HotFlipCandidateSearch& search, const Problem& pro
 
 const auto any_token = [](std::size_t, Token) { return true; };
 
-// --- Against the sort of all scores --------------------------------------------------------------
+// --- Comparison with sorting all scores ----------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, FindsWhatASortOfAllScoresFinds) {
   SplitMix64 rng(1);
@@ -273,7 +273,7 @@ TEST(HotFlipCandidateSearch, TiesAcrossBlocksGoToTheLowerId) {
   const TokenFilter all(scores.size());
   EXPECT_THAT(found_everywhere({.candidates = 12, .spares = 0}, with_scores(scores), all),
               ElementsAre(3000, 63, 64, 1023, 1024, 2047, 2048, 4095, 4096, 4199, 700, 0));
-  // The last place is one of a tie, so it too must go to the lower id.
+  // There is a tie for the last place, too. It must go to the lower id.
   EXPECT_THAT(found_everywhere({.candidates = 5, .spares = 0}, with_scores(scores), all),
               ElementsAre(3000, 63, 64, 1023, 1024));
 }
@@ -315,7 +315,7 @@ TEST(HotFlipCandidateSearch, SkipsWhatTheHookRejectsForThisSampleAndPosition) {
     return (7 * sample + 3 * position + static_cast<std::size_t>(token)) % 4 != 0;
   };
   const auto allowed = [&](std::size_t row, Token token) { return hook(row / 4, row % 4, token); };
-  // Of 1,300 spares none is missing, whatever the hook rejects.
+  // None of the 1,300 spares is missing, whatever the hook rejects.
   expect_found({.candidates = 9, .spares = 1300}, problem, TokenFilter(1300),
                reference(problem, 9, allowed), hook);
 }
@@ -327,7 +327,7 @@ TEST(HotFlipCandidateSearch, SparesStandInForWhatTheHookRejectsAndNoMore) {
     return [worst](std::size_t, std::size_t, Token token) { return token <= worst; };
   };
   const HotFlipCandidateSearch search{.candidates = 2, .spares = 2};
-  // Ranks: 5, 4, 3, 2, and behind the spares 1 and 0.
+  // Ranks: 5, 4, 3, 2, and after the spares 1 and 0.
   EXPECT_THAT(found_everywhere(search, problem, filter, not_of_the_best(5)), ElementsAre(5, 4));
   EXPECT_THAT(found_everywhere(search, problem, filter, not_of_the_best(3)), ElementsAre(3, 2));
   EXPECT_THAT(found_everywhere(search, problem, filter, not_of_the_best(2)),
@@ -372,9 +372,9 @@ TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
   });
 }
 
-// --- A ranker of one's own ---------------------------------------------------------------------
+// --- A user's ranker ---------------------------------------------------------------------------
 
-/// Ranks by the reference, and keeps the last shape it was asked for.
+/// Ranks like the reference, and records the shape of the last call.
 struct SortingRanker {
   const Problem* problem;
   std::array<std::size_t, 2> asked{};
@@ -409,7 +409,7 @@ TEST(HotFlipCandidateSearch, TakesTheRankingOfAnother) {
   EXPECT_EQ(scores_of(found), scores_of(expected));
 }
 
-// --- What is not finite --------------------------------------------------------------------------
+// --- NaN and infinity ----------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {
   Floats scores(2200, 1.0F);

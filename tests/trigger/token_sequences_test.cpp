@@ -59,7 +59,7 @@ TEST(TokenSequences, GrowAfterABatchAndStartAnewWhenCleared) {
   sequences.add(Tokens{100, 3, 101}, Tokens{7});
   sequences.add(Tokens{100, 101}, Tokens{6});
   const TokenBatch batch = sequences.batch();
-  // Nothing of the last batch shows through the padding.
+  // The padding has no tokens of the last batch.
   EXPECT_THAT(batch.tokens.flat(), ElementsAre(100, 7, 3, 101, 100, 6, 101, 0));
   EXPECT_THAT(batch.lengths, ElementsAre(4, 3));
   EXPECT_THAT(batch.trigger_positions.flat(), ElementsAre(1, 1));
@@ -80,7 +80,7 @@ TEST(TokenSequences, WithoutTriggersAreTheCaptions) {
   EXPECT_EQ(sequences.batch().trigger_length(), 0U);
 }
 
-/// caption, trigger: what comes last stands behind the rest.
+/// The caption, then the trigger.
 struct BackPlacement {
   [[nodiscard]] std::size_t length(std::size_t caption, std::size_t trigger) const {
     return caption + trigger;

@@ -74,7 +74,7 @@ TEST(TriggerTable, DrawsAllowedTokensUniformly) {
       ASSERT_NE(found, allowed.end());
       ++counts.at(static_cast<std::size_t>(found - allowed.begin()));
     }
-    // 500 expected, at a standard deviation of 19.
+    // Expected: 500, with a standard deviation of 19.
     EXPECT_THAT(counts, Each(::testing::AllOf(::testing::Gt(420), ::testing::Lt(580))));
   }
 }

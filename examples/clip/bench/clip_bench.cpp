@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CLIP adapter against LibTorch as its users write it, with `rn-small` at 64 pixels in batches
-// of 128: a noise gradient, a noise update, HotFlip, a whole trigger search, training.
+// Compares the CLIP adapter to LibTorch as its users write it, with `rn-small` at 64 pixels and
+// batches of 128: a noise gradient, a noise update, HotFlip, a whole trigger search, training.
 
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
@@ -114,8 +114,8 @@ void hotflip(benchmark::State& state) {
   const at::Tensor table = at::randn({vocabulary, width});
   const unlearn::TokenFilter filter(vocabulary);
   const unlearn::HotFlipCandidateSearch search{.candidates = candidates};
-  // As ClipEncoder does it; the table is converted once for all batches between two changes of the
-  // weights.
+  // As in ClipEncoder. The table is converted once after each change of the weights, for all
+  // batches.
   std::optional<unlearn::clip::TokenScreen> screen;
   if (unlearn::clip::TokenScreen::available()) screen.emplace(view_of<const float, 2>(table));
   const auto in_float = [&] {
@@ -156,7 +156,7 @@ void trigger_search(benchmark::State& state) {
 void training(benchmark::State& state) {
   constexpr std::size_t steps = 4;
   const DrawnPairs pairs(batch * steps, side(), 1);
-  // Ours: a whole run, batches loaded by index, bytes turned into floats.
+  // Ours: a whole run, which loads batches by index and converts bytes to floats.
   ClipEncoder encoder{Clip(config(), 1)};
   std::mt19937_64 rng(2);
   const auto ours = [&] {
@@ -164,8 +164,8 @@ void training(benchmark::State& state) {
     const auto result = unlearn::training(steps).minimize(encoder, pairs, run, rng);
     unlearn_bench::require_correct(result.train_steps == steps, "number of training steps");
   };
-  // Theirs: the same model, loss and optimiser in LibTorch's operations on one batch that is
-  // floats already, texts cut to the longest in the batch as ours are.
+  // Theirs: the same model, loss and optimiser in LibTorch's operations, on one batch of floats.
+  // Texts are cut to the longest in the batch, like ours.
   Clip model(config(), 1);
   for (at::Tensor& parameter : model->parameters()) parameter.set_requires_grad(true);
   for (at::Tensor& weight : model->resnet->parameters()) {

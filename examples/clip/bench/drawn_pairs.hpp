@@ -15,7 +15,7 @@ namespace unlearn_bench {
 
 using unlearn::Index, unlearn::Token, unlearn::View;
 
-/// Pairs that are drawn: each image has coarse patches of colour, each caption 8 to 18 tokens.
+/// Random pairs: images of coarse colour patches, and captions of 8 to 18 tokens.
 class DrawnPairs {
  public:
   using sample_type = std::uint8_t;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch's trigger search with RN50 at 224 pixels on a GPU, against the reference's there.
+// Compares the trigger search of one batch to the reference's, with RN50 at 224 pixels on a GPU.
 
 #include <ATen/Context.h>
 

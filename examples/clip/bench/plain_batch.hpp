@@ -12,10 +12,10 @@
 
 namespace unlearn_bench {
 
-/// Pairs in a batch.
+/// The number of pairs in a batch.
 inline constexpr std::size_t batch = 128;
 
-/// The first `batch` rows as a bare LibTorch program holds them: normalised floats, and ids.
+/// The first `batch` rows as in a plain LibTorch program: normalised floats and token ids.
 struct PlainBatch {
   PlainBatch(const DrawnPairs& pairs, std::size_t side, std::size_t trigger, std::int64_t width) {
     using unlearn::clip::clip_pixels;

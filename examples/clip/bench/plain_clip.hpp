@@ -14,7 +14,7 @@
 #include "plain_torch.hpp"
 
 /// @file
-/// What a user of LibTorch would otherwise write, one operation per statement.
+/// What users of LibTorch would write without this library: one operation per statement.
 
 namespace unlearn_bench {
 
@@ -24,14 +24,14 @@ inline at::Tensor plain_loss(unlearn::clip::Clip& model, const at::Tensor& image
   return plain_info_nce(images, texts, model->logit_scale.exp());
 }
 
-/// The reference implementation's search: each candidate of each position goes through both towers
-/// at full length, for the whole batch at once, and is kept if the batch's loss falls.
+/// The search of the reference implementation. For each candidate of each position, the whole batch
+/// goes through both towers at full length. The candidate is kept if the loss of the batch falls.
 struct PlainSearch {
   std::int64_t trigger_length = 3;  ///< positions, from the second token on
   std::int64_t candidates = 16;
-  std::int64_t first_special = 0;  ///< tokens that triggers may not have: this one and what follows
+  std::int64_t first_special = 0;  ///< triggers may not have this token or higher ids
 
-  /// What a search ends at.
+  /// The result of a search.
   struct Found {
     at::Tensor texts;  ///< [B, L]
     double loss;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `unlearn protect` as a whole: against the reference procedure, in memory, and how much of its
-// time is not the model's. Pairs are drawn scenes; the model is `rn-small` at 64 pixels.
+// Compares the whole of `unlearn protect` to the reference procedure, and measures its memory and
+// the share of time outside the model. The pairs are drawn scenes; the model is `rn-small` at 64
+// pixels.
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -49,14 +50,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch = 128;
 constexpr std::int64_t stride = batch;  // as LibTorch counts
-// Flickr8k in small, with the paper's proportions: five captions an image, and 200 surrogate steps
-// a round for 238 batches of its rows.
+// A small Flickr8k with the paper's proportions: five captions per image, and 200 surrogate steps
+// per round for 238 batches of rows.
 constexpr std::size_t image_count = 128;
 constexpr std::size_t captions_per_image = 5;
 constexpr std::size_t rows = image_count * captions_per_image;
 constexpr std::size_t surrogate_steps = rows / batch * 200 / 238;
-// Which would be four steps for the model to begin with: it has taken so many before, off the
-// clock, on the clean pairs, for both procedures.
+// That would be only four steps for a new model. So the model of both procedures has taken this
+// many steps before, on the clean pairs; they are not timed.
 constexpr std::size_t warm_steps = 40;
 constexpr std::size_t trigger_length = 3;
 constexpr std::int64_t candidates = 16;
@@ -68,7 +69,7 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// A folder of the machine's that is removed in the end.
+/// A temporary folder, which is removed at the end.
 class ScratchFolder {
  public:
   ScratchFolder()
@@ -87,7 +88,7 @@ class ScratchFolder {
   fs::path path_;
 };
 
-/// A pairs folder with so many training images of so many captions each.
+/// Draws a folder of pairs with so many training images and captions per image.
 std::string draw(const ScratchFolder& scratch, std::size_t count, std::size_t captions = 1) {
   std::string folder = scratch.file("pairs-" + std::to_string(count));
   unlearn::pairs::DrawnScenes(
@@ -96,7 +97,7 @@ std::string draw(const ScratchFolder& scratch, std::size_t count, std::size_t ca
   return folder;
 }
 
-/// What both procedures protect, and the model that both begin with.
+/// What both procedures protect, and the model that both start with.
 struct Task {
   unlearn::pairs::CaptionSet set;
   unlearn::pairs::WordTokenizer tokenizer;
@@ -122,11 +123,12 @@ struct Task {
   }
 };
 
-/// The reference procedure, one LibTorch operation per statement: float noise in normalised space,
-/// texts at length 77, every candidate a pass of both towers for the whole batch, no early stop.
+/// The reference procedure, one LibTorch operation per statement. It has float noise in normalised
+/// space, texts of length 77, a pass of both towers over the whole batch for every candidate, and
+/// no early stop.
 class Reference {
  public:
-  /// @param model is changed
+  /// @param model changed by the run
   Reference(const Task& task, clip::Clip model, std::uint64_t seed)
       : model_(std::move(model)),
         adamw_(model_->parameters(), torch::optim::AdamWOptions(surrogate_rate).weight_decay(0.2)),
@@ -139,7 +141,7 @@ class Reference {
     mean_ = channels(clip::clip_pixels.mean);
     deviation_ = channels(clip::clip_pixels.deviation);
     std::vector<std::uint8_t> pixels(rows * task.pairs.elements());
-    // An image, and a noise, for each row.
+    // Each row has its own image and noise.
     std::vector<Index> all;
     for (std::size_t r = 0; r < rows; ++r) {
       all.push_back(task.pairs.signal_of(static_cast<Index>(r)));
@@ -222,7 +224,7 @@ class Reference {
     const at::Tensor texts = texts_.narrow(0, first, stride);
     at::Tensor noise = noise_.narrow(0, first, stride).clone();
     for (int step = 0; step < noise_steps; ++step) {
-      // Each image keeps its trigger, and meets somebody else's caption.
+      // Each image keeps its trigger, and gets the caption of another image.
       std::vector<std::int64_t> order(batch);
       std::iota(order.begin(), order.end(), 0);
       std::shuffle(order.begin(), order.end(), rng_);
@@ -252,7 +254,7 @@ class Reference {
   unlearn_bench::PlainSearch search_;
 };
 
-/// The model that both procedures begin with, and are given a copy of each.
+/// The model that both procedures start with. Each gets a copy.
 clip::Clip warm_model(Task& task) {
   clip::Clip model(task.config, 1);
   clip::ClipEncoder encoder(model, {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
@@ -262,8 +264,8 @@ clip::Clip warm_model(Task& task) {
   return model;
 }
 
-/// Our loss on all pairs as the reference's: batches of 128 in order, evaluation mode.
-/// @param encoder in single precision, as the reference's
+/// Our loss on all pairs, computed like the reference's: batches of 128 in order, evaluation mode.
+/// @param encoder in single precision, like the reference's
 double protection_loss(clip::ClipEncoder& encoder, const Task& task,
                        const unlearn::RunState<unlearn::MemoryNoiseStore<std::int8_t>>& state) {
   double sum = 0;
@@ -317,7 +319,7 @@ void against_reference(benchmark::State& bench) {
     auto resumed = Clock::now();
     const auto watch = [&](const unlearn::RoundEnd&) {
       ours += seconds_since(resumed);
-      loss = protection_loss(judge, task, state);  // not on the clock
+      loss = protection_loss(judge, task, state);  // not timed
       std::printf("loss %.3f after %.1f s; the reference's %.3f after %.1f s\n", loss, ours, goal,
                   theirs);
       resumed = Clock::now();
@@ -331,7 +333,8 @@ void against_reference(benchmark::State& bench) {
   }
 }
 
-/// Runs the tool. @returns the manifest that it leaves in `out`
+/// Runs the tool.
+/// @returns the manifest that it writes to `out`
 nlohmann::json run(const std::vector<std::string>& arguments, const std::string& out) {
   std::vector<char*> words;
   for (const std::string& argument : arguments)
@@ -347,7 +350,7 @@ nlohmann::json run(const std::vector<std::string>& arguments, const std::string&
   return nlohmann::json::parse(in);
 }
 
-/// `unlearn protect`, beside this program's folder.
+/// The path of `unlearn`, relative to this program's folder.
 std::vector<std::string> protect(const std::string& pairs, const std::string& out) {
   const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
   return {(here.parent_path() / "examples/tool/unlearn").string(),

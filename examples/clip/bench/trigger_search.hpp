@@ -23,11 +23,11 @@
 
 namespace unlearn_bench {
 
-/// One batch's search for triggers of three tokens among 16 candidates each, with a model that has
-/// learned a little, as one within a run has: ours against the reference's.
+/// Compares our trigger search of one batch to the reference's: triggers of three tokens, and 16
+/// candidates for each. The model has learned a little, as during a run.
 class TriggerSearch {
  public:
-  /// @param config of CLIP's own vocabulary
+  /// @param config must have CLIP's vocabulary
   TriggerSearch(const unlearn::clip::ClipConfig& config, at::Device device)
       : side_(static_cast<std::size_t>(config.image_resolution)),
         pairs_(batch, side_, 1),
@@ -44,8 +44,8 @@ class TriggerSearch {
     mem_.descent.steps = 0;
   }
 
-  /// Reports `name`.speedup_vs_reference and `name`.loss_over_reference, in single precision, in
-  /// bfloat16, and in the one of both that a user of this machine would choose.
+  /// Reports `name`.speedup_vs_reference and `name`.loss_over_reference, for single precision, for
+  /// bfloat16, and for the one of the two that suits this machine.
   /// @returns the seconds of our search in single precision
   double report_figures(const std::string& name, int repeats) {
     const at::Device device = plain_.images.device();
@@ -76,7 +76,7 @@ class TriggerSearch {
 
  private:
   static constexpr std::int64_t trigger_length = 3;
-  static constexpr Token special = 49'406;  // and the next one: start and end
+  static constexpr Token special = 49'406;  // this and the next one are start and end
 
   void warm_up(at::Device device) {
     unlearn::clip::ClipEncoder encoder(model_, {.device = device});
@@ -97,7 +97,7 @@ class TriggerSearch {
     return run.triggers;
   }
 
-  /// In single precision and by LibTorch, whatever the search computed in.
+  /// Computed in single precision by LibTorch, whatever precision the search used.
   [[nodiscard]] double loss_with(const unlearn::TriggerTable& triggers) {
     const torch::NoGradGuard no_gradient;
     const at::Tensor texts = plain_.texts.clone();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "clip/kernels/adamw_step.hpp"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <cstdint>
@@ -12,7 +13,7 @@
 namespace unlearn::clip {
 namespace {
 
-/// The factors of one step, as LibTorch rounds them.
+/// The factors of one step, rounded to floats as in LibTorch.
 struct Factors {
   float kept, beta1, gain1, beta2, gain2, root, epsilon, size;
 };

@@ -26,7 +26,7 @@ struct Rows {
   std::int64_t sequence = 0;
   std::int64_t row = 0;
 
-  /// The columns from `first` on.
+  /// The same rows, starting at column `first`.
   [[nodiscard]] Rows from(std::int64_t first) const { return {data + first, sequence, row}; }
 };
 
@@ -36,25 +36,26 @@ Rows rows_of(const at::Tensor& tensor) {
           .row = tensor.size(-1)};
 }
 
-/// One attention over a batch, or the gradient of one.
+/// The attention of one batch; or its gradients, laid out alike.
 struct Problem {
   Rows queries, keys, values;
   std::int64_t sequences = 0;
   std::int64_t heads = 0;
   std::int64_t depth = 0;    // d
-  std::int64_t rows = 0;     // queries of a sequence
-  std::int64_t columns = 0;  // keys of a sequence
+  std::int64_t rows = 0;     // queries per sequence
+  std::int64_t columns = 0;  // keys per sequence
   bool causal = false;       // query i sees keys 0 to i
   const std::int64_t* last = nullptr;
   float scale = 1;
 
+  /// The number of keys that a query sees.
   [[nodiscard]] std::int64_t seen(std::int64_t sequence, std::int64_t query) const {
     if (last != nullptr) return last[sequence] + 1;
     return causal ? query + 1 : columns;
   }
 };
 
-/// `Depth` is d where it is known when this is compiled, or 0.
+/// a · b. `Depth` is d if it is known at compile time, otherwise 0.
 template <int Depth>
 UNLEARN_CLIP_INLINE float dot(const float* a, const float* b, std::int64_t depth) {
   const std::int64_t d = Depth > 0 ? Depth : depth;
@@ -64,6 +65,7 @@ UNLEARN_CLIP_INLINE float dot(const float* a, const float* b, std::int64_t depth
   return sum;
 }
 
+/// a ← a + by · b.
 template <int Depth>
 UNLEARN_CLIP_INLINE void add_scaled(float* a, float by, const float* b, std::int64_t depth) {
   const std::int64_t d = Depth > 0 ? Depth : depth;
@@ -71,7 +73,7 @@ UNLEARN_CLIP_INLINE void add_scaled(float* a, float by, const float* b, std::int
   for (std::int64_t c = 0; c < d; ++c) a[c] += by * b[c];
 }
 
-/// exp(x − max x)/Σ of n numbers, in place.
+/// softmax(x) of n numbers, in place.
 UNLEARN_CLIP_INLINE void softmax(float* x, std::int64_t n) {
   float largest = x[0];
 #pragma omp simd reduction(max : largest)
@@ -87,9 +89,11 @@ UNLEARN_CLIP_INLINE void softmax(float* x, std::int64_t n) {
   for (std::int64_t j = 0; j < n; ++j) x[j] *= factor;
 }
 
-/// @param out   rows of heads side by side
-/// @param kept  [rows, columns] probabilities of this head, or nullptr
-/// @param local [columns]
+/// The attention of one head.
+/// @param b, h  the sequence and the head
+/// @param out   [B, rows, W], heads side by side
+/// @param kept  [rows, columns] receives this head's probabilities; or nullptr
+/// @param local [columns] scratch memory
 template <int Depth>
 UNLEARN_CLIP_INLINE void attend_head(const Problem& p, std::int64_t b, std::int64_t h,
                                      const Rows& out, float* kept, float* local) {
@@ -112,10 +116,13 @@ UNLEARN_CLIP_INLINE void attend_head(const Problem& p, std::int64_t b, std::int6
   }
 }
 
-/// @param pulled ∂L/∂(out), rows of heads side by side
-/// @param p, to  what was attended, and where its gradients are added
-/// @param kept   [rows, columns] probabilities of this head
-/// @param local  [columns]
+/// The gradients of one head.
+/// @param p      the inputs of the attention
+/// @param to     the gradients, which this adds to
+/// @param b, h   the sequence and the head
+/// @param pulled [B, rows, W] ∂L/∂out, heads side by side
+/// @param kept   [rows, columns] this head's probabilities
+/// @param local  [columns] scratch memory
 template <int Depth>
 UNLEARN_CLIP_INLINE void pull_head(const Problem& p, const Problem& to, std::int64_t b,
                                    std::int64_t h, const Rows& pulled, const float* kept,
@@ -145,10 +152,10 @@ UNLEARN_CLIP_INLINE void pull_head(const Problem& p, const Problem& to, std::int
   }
 }
 
-constexpr std::int64_t usual_depth = 64;  // of all of CLIP's heads
+constexpr std::int64_t usual_depth = 64;  // d of every published CLIP
 
-/// Sequences `begin` to `end`.
-/// @param kept [B, H, rows, columns] or nullptr
+/// The attention of the sequences [begin, end).
+/// @param kept [B, H, rows, columns] receives the probabilities; or nullptr
 UNLEARN_CLIP_CLONES void attend(const Problem& p, const Rows& out, float* kept, std::int64_t begin,
                                 std::int64_t end) {
   std::vector<float> local(static_cast<std::size_t>(p.columns));
@@ -162,6 +169,8 @@ UNLEARN_CLIP_CLONES void attend(const Problem& p, const Rows& out, float* kept, 
   }
 }
 
+/// Adds the gradients of the sequences [begin, end) to `to`.
+/// @param kept [B, H, rows, columns] the probabilities
 UNLEARN_CLIP_CLONES void pullback(const Problem& p, const Problem& to, const Rows& pulled,
                                   const float* kept, std::int64_t begin, std::int64_t end) {
   std::vector<float> local(static_cast<std::size_t>(p.columns));
@@ -194,7 +203,7 @@ Problem problem_of(const at::Tensor& queries, const at::Tensor& packed, std::int
           .scale = 1 / std::sqrt(static_cast<float>(depth))};
 }
 
-/// How many sequences make a share of work worth another thread.
+/// How many sequences are enough work for another thread.
 std::int64_t grain_of(const Problem& p) {
   constexpr std::int64_t operations = 1 << 15;
   return std::max<std::int64_t>(operations / (p.rows * p.columns * p.heads * p.depth), 1);
@@ -216,7 +225,7 @@ at::Tensor output_like(const at::Tensor& queries, const at::Tensor& packed) {
 }
 
 struct FusedAttention : torch::autograd::Function<FusedAttention> {
-  // LibTorch 1.13 takes no undefined tensors here, but optional ones.
+  // LibTorch 1.13 accepts no undefined tensors here, only optional ones.
   static at::Tensor forward(AutogradContext* context, const c10::optional<at::Tensor>& some_queries,
                             const at::Tensor& packed, const c10::optional<at::Tensor>& some_last,
                             std::int64_t heads, bool causal) {
@@ -251,7 +260,7 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
   }
 };
 
-/// Whether the loops above take it, as it is or widened to floats.
+/// Whether the loops above support this tensor, as it is or widened to floats.
 bool is_taken(const at::Tensor& tensor) {
   return tensor.device().is_cpu() &&
          (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
@@ -259,18 +268,18 @@ bool is_taken(const at::Tensor& tensor) {
 
 at::Tensor floats(const at::Tensor& tensor) { return tensor.to(at::kFloat).contiguous(); }
 
-/// The same in bfloat16 without gradients: a few sequences at a time are widened, so that no tensor
-/// of floats goes to memory and back.
+/// Attention in bfloat16 without gradients. Widens a few sequences at a time, so that the floats
+/// stay in the cache.
 /// @param bias of `packed`, or undefined
 at::Tensor attended_in_bfloat16(const at::Tensor& queries, const at::Tensor& packed,
                                 const at::Tensor& bias, const at::Tensor& last, std::int64_t heads,
                                 bool causal) {
-  constexpr std::int64_t together = 8;
+  constexpr std::int64_t together = 8;  // sequences that are widened at a time
   const at::Tensor out = output_like(queries, packed);
   const std::int64_t sequences = packed.size(0);
   const std::int64_t stretches = (sequences + together - 1) / together;
   at::parallel_for(0, stretches, 1, [&](std::int64_t begin, std::int64_t end) {
-    const c10::NoGradGuard no_gradient;  // it is not the thread that called
+    const c10::NoGradGuard no_gradient;  // a setting of each thread
     for (std::int64_t stretch = begin; stretch < end; ++stretch) {
       const std::int64_t first = stretch * together;
       const std::int64_t count = std::min(together, sequences - first);

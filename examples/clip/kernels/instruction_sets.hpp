@@ -2,11 +2,12 @@
 #pragma once
 
 /// @file
-/// Loops that are compiled for several instruction sets, of which the processor's best is taken
-/// when the program starts.
+/// Helps to compile a loop for several instruction sets. When the program starts, it picks the best
+/// one that the processor has.
 
-/// Before a function: compiles it, and what is inlined into it, for x86-64 as such, with AVX2 and
-/// with AVX-512. Nothing where the compiler does not do that.
+/// Write this before a function. The function, and all that is inlined into it, is then compiled
+/// three times: for plain x86-64, for AVX2 and for AVX-512. Has no effect where the compiler lacks
+/// this feature.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
 #define UNLEARN_CLIP_CLONES \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -14,15 +15,15 @@
 #define UNLEARN_CLIP_CLONES
 #endif
 
-/// Before a function that must become part of each of its caller's clones.
+/// Write this before a function that must be inlined into every clone of its caller.
 #define UNLEARN_CLIP_INLINE __attribute__((always_inline)) inline
 
 #include <cstdint>
 
 namespace unlearn::clip {
 
-/// Whether the processor multiplies bfloat16 by itself, so that a product of them is faster than
-/// one of floats.
+/// Whether the processor has instructions for products of bfloat16, which are then faster than
+/// those of floats.
 [[nodiscard]] inline bool multiplies_bfloat16() {
 #if defined(__x86_64__) && defined(__GNUC__)
   return __builtin_cpu_supports("avx512bf16") != 0;
@@ -31,15 +32,16 @@ namespace unlearn::clip {
 #endif
 }
 
-/// eˣ within 2 units in the last place, in operations that compilers turn into vectors; 0 below
-/// −87.3, and where eˣ is above the largest float, a number near it.
-/// Source: Cody and Waite, Software Manual for the Elementary Functions, 1980, for the reduction;
-/// the polynomial is Cephes's.
+/// eˣ, in operations that compilers can vectorise.
+/// @returns eˣ within 2 units in the last place; 0 for x below −87.3; a number near the
+///          largest float if eˣ is larger than that
+/// Source: for the reduction of the range, Cody and Waite, Software Manual for the Elementary
+/// Functions, 1980. The polynomial is from the Cephes library.
 UNLEARN_CLIP_INLINE float exponential(float x) {
   constexpr float lowest = -87.336F;
   constexpr float highest = 88.37F;
   const float bounded = x < lowest ? lowest : (x > highest ? highest : x);
-  // Adding 1.5·2²³ rounds to a whole number, which then stands in the last bits.
+  // Adding 1.5·2²³ rounds to a whole number. That number is then in the lowest bits.
   constexpr float shift = 12'582'912.0F;
   const float shifted = bounded * 1.44269504F + shift;
   const float whole = shifted - shift;
@@ -56,12 +58,14 @@ UNLEARN_CLIP_INLINE float exponential(float x) {
   return x < lowest ? 0.0F : sum * power;
 }
 
-/// A bfloat16 as the float that it is.
+/// The float that has the value of a bfloat16.
+/// @param bits the bfloat16's bits
 UNLEARN_CLIP_INLINE float from_bfloat16(std::uint16_t bits) {
   return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16U);
 }
 
-/// The nearest bfloat16, ties to the even one; what is no number stays none.
+/// Rounds to the nearest bfloat16; ties go to the even one, and NaN stays NaN.
+/// @returns the bfloat16's bits
 UNLEARN_CLIP_INLINE std::uint16_t to_bfloat16(float x) {
   const auto bits = __builtin_bit_cast(std::uint32_t, x);
   const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;

@@ -23,7 +23,7 @@ UNLEARN_CLIP_CLONES void activate(const float* x, float* out, std::int64_t count
   for (std::int64_t i = 0; i < count; ++i) out[i] = x[i] * sigmoid(steepness * x[i]);
 }
 
-/// Of x + bias, a row of `count` numbers.
+/// x ← quick_gelu(x + bias) for one row of `count` numbers.
 UNLEARN_CLIP_CLONES void activate_row(float* x, const float* bias, std::int64_t count) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
@@ -67,7 +67,7 @@ UNLEARN_CLIP_CLONES void derive(const std::uint16_t* x, const std::uint16_t* pul
   }
 }
 
-/// Calls f with a null pointer to the tensor's numbers: floats, or bfloat16s as their bits.
+/// Calls f with a null pointer whose type is that of the tensor's numbers. A bfloat16 is its bits.
 template <class F>
 void with_type_of(const at::Tensor& tensor, const F& f) {
   if (tensor.scalar_type() == at::kFloat) {
@@ -112,7 +112,7 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
   }
 };
 
-/// Whether the loops above take it.
+/// Whether the loops above support this tensor.
 bool is_taken(const at::Tensor& x) {
   return x.device().is_cpu() && x.is_contiguous() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);

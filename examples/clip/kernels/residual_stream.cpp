@@ -19,16 +19,16 @@ UNLEARN_CLIP_INLINE float wide(std::uint16_t bits) { return from_bfloat16(bits);
 UNLEARN_CLIP_INLINE void put(float x, float& out) { out = x; }
 UNLEARN_CLIP_INLINE void put(float x, std::uint16_t& out) { out = to_bfloat16(x); }
 
-/// What the norm after a sum is made of.
+/// The numbers that a sum and the norm after it need.
 struct Norm {
-  const float* bias = nullptr;    // of the branch
-  const float* weight = nullptr;  // of the norm
-  const float* shift = nullptr;
+  const float* bias = nullptr;    // of the branch, [width]
+  const float* weight = nullptr;  // of the norm, [width]
+  const float* shift = nullptr;   // the norm's bias, [width]
   float epsilon = 0;
   std::int64_t width = 0;
 };
 
-/// x ← x + change + bias, out ← norm(x), for so many rows.
+/// x ← x + change + bias, then out ← norm(x), for `rows` rows.
 template <class T>
 UNLEARN_CLIP_INLINE void sum_and_norm(const Norm& norm, float* x, const T* change, T* out,
                                       std::int64_t rows) {
@@ -74,14 +74,14 @@ void sum_and_norm_on_threads(const Norm& norm, const at::Tensor& x, const at::Te
   });
 }
 
-bool is_float_in_a_row(const at::Tensor& tensor) {
+bool is_dense_float_on_cpu(const at::Tensor& tensor) {
   return tensor.device().is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
 }
 
 }  // namespace
 
 ResidualStream::ResidualStream(at::Tensor x)
-    : x_(std::move(x)), in_one_pass_(!at::GradMode::is_enabled() && is_float_in_a_row(x_)) {}
+    : x_(std::move(x)), in_one_pass_(!at::GradMode::is_enabled() && is_dense_float_on_cpu(x_)) {}
 
 at::Tensor ResidualStream::normed(torch::nn::LayerNorm& norm) {
   if (!change_.defined()) return norm(x_);

@@ -9,30 +9,33 @@ namespace unlearn::clip {
 
 /// The sum that runs through a transformer: x ← x + branch(norm(x)), branch by branch.
 ///
-/// Where no gradient is asked for, on the CPU, a branch's bias, its sum with x and the norm before
-/// the next branch are one pass over memory; elsewhere, or with gradients, LibTorch's operations.
+/// On the CPU without gradients, one pass over memory does three things: it adds a branch's bias,
+/// adds the branch to x, and computes the norm before the next branch. On other devices, or with
+/// gradients, LibTorch's operations do it.
 /// Source: for the norm, J. L. Ba et al., "Layer Normalization", 2016, eq. 4.
 class ResidualStream {
  public:
-  /// @param x [..., W], overwritten where no gradient is asked for
+  /// @param x [..., W]; overwritten while gradients are disabled
   explicit ResidualStream(at::Tensor x);
 
   /// norm(x).
-  /// @returns [..., W], of the type of the branch that was added last, so that the next one, which
-  ///          computes in the same type, need not turn it
+  /// @param norm a norm over the last dimension, of W numbers, with weight and bias
+  /// @returns [..., W], of the type of the branch that was added last. The next branch computes in
+  ///          that type, so it need not convert.
   [[nodiscard]] at::Tensor normed(torch::nn::LayerNorm& norm);
 
   /// x ← x + last(hidden).
-  /// @param last the last map of a branch
+  /// @param last   the last layer of a branch, with a bias
+  /// @param hidden [..., last's inputs], what this layer is applied to
   void add(torch::nn::Linear& last, const at::Tensor& hidden);
 
-  /// x, with all that was added.
+  /// @returns x with all that was added to it, [..., W]
   [[nodiscard]] at::Tensor sum();
 
  private:
   at::Tensor x_;
-  at::Tensor change_{};  ///< is still to be added to x, or undefined
-  at::Tensor bias_{};    ///< and so is this, [W]
+  at::Tensor change_{};  ///< what is not yet added to x, [..., W]; or undefined
+  at::Tensor bias_{};    ///< the bias that belongs to `change_`, [W]
   bool in_one_pass_;
 };
 

@@ -21,15 +21,15 @@
 namespace unlearn::clip {
 namespace {
 
-constexpr std::size_t chunk_tokens = 64;    // share their norms, and are looked at together
-constexpr std::size_t block_tokens = 2048;  // of one product; a multiple of the chunk
-// LibTorch takes smaller products by other means than oneDNN, which sum in bfloat16.
+constexpr std::size_t chunk_tokens = 64;    // tokens that share one bound, and are tested together
+constexpr std::size_t block_tokens = 2048;  // tokens of one product; a multiple of a chunk
+// For smaller products LibTorch does not use oneDNN, and sums in bfloat16.
 constexpr std::size_t least_width = 8;
 
-constexpr float output_rounding = 0x1p-8F;
+constexpr float output_rounding = 0x1p-8F;  // of a bfloat16, relative
 
-/// Whether one of the chunk's tokens may have a score of `bar` or less: f − margin − |f| 2⁻⁸ ≤ bar,
-/// or a number that is none.
+/// Whether a token of the chunk can have a score of `bar` or less: f − margin − |f| 2⁻⁸ ≤ bar, or
+/// NaN on either side.
 UNLEARN_CLIP_CLONES bool any_within(const std::uint16_t* products, std::size_t count, float margin,
                                     float bar) {
   int within = 0;
@@ -49,7 +49,7 @@ UNLEARN_CLIP_CLONES float dot(const float* a, const float* b, std::size_t count)
   return sum;
 }
 
-/// The k-th smallest of the numbers that it was shown.
+/// The k-th smallest of the numbers that were shown to it.
 class Bar {
  public:
   explicit Bar(std::size_t k) : smallest_(k, std::numeric_limits<float>::infinity()) {}
@@ -68,10 +68,10 @@ class Bar {
   }
 
  private:
-  std::vector<float> smallest_;  // a heap, the largest in front
+  std::vector<float> smallest_;  // a heap; the largest is in front
 };
 
-/// What a screen of some tokens found for one gradient.
+/// The candidates for one gradient among some of the tokens.
 struct Found {
   struct Candidate {
     Token token;
@@ -80,11 +80,11 @@ struct Found {
 
   explicit Found(std::size_t depth) : bar(depth) {}
 
-  Bar bar;                              // of the scores' upper bounds
-  std::vector<Candidate> candidates{};  // in ascending order of their ids
+  Bar bar;                              // over the upper bounds of the scores
+  std::vector<Candidate> candidates{};  // in ascending order of ids
 };
 
-/// ‖x‖ and ‖x − x̂‖; not finite where a number of x or x̂ is not.
+/// ‖x‖ and ‖x − x̂‖; not finite if a number of x or x̂ is not.
 UNLEARN_CLIP_CLONES TokenScreen::Norms norms_of(const float* x, const std::uint16_t* rounded,
                                                 std::size_t count) {
   double whole = 0;
@@ -104,7 +104,7 @@ const std::uint16_t* bits_of(const at::Tensor& tensor) {
 }
 
 bool sums_in_float() {
-  // Sums of bfloat16 would stop growing at 256.
+  // A sum in bfloat16 would stop growing at 256.
   const at::Tensor ones = at::ones({8, 4096}, at::kBFloat16);
   return ones.mm(ones.t()).to(at::kFloat).eq(4096).all().item<bool>();
 }
@@ -176,9 +176,9 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
   const auto margin_of = [&](const Norms& g, const Norms& e) {
     const double factors_rounded = g.rounding * e.whole + (g.whole + g.rounding) * e.rounding;
     const double sums_rounded = sums * 0x1p-22 * (g.whole + g.rounding) * (e.whole + e.rounding);
-    // Products and factors below the smallest normal numbers may be taken for 0.
+    // The processor may replace factors and products below the smallest normal number by 0.
     const double flushed = sums * 0x1p-124 * (1 + g.whole + e.whole);
-    // The last factor is for the rounding of this, and of what is added to it.
+    // The last factor covers the rounding of this sum, and of the additions that use it.
     return static_cast<float>((factors_rounded + sums_rounded + flushed) * (1 + 0x1p-20));
   };
 
@@ -206,8 +206,8 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
     }
   };
 
-  // A thread takes a piece of the vocabulary from end to end: products that several threads share
-  // would have to wait for each other a block at a time.
+  // Each thread takes one piece of the vocabulary. If several threads shared a product, they would
+  // wait for each other after every block.
   const std::size_t blocks = vocabulary / block_tokens;
   const std::size_t pieces = std::min(blocks, static_cast<std::size_t>(at::get_num_threads()));
   std::vector<std::vector<Found>> found(pieces, std::vector<Found>(rows, Found(depth)));
@@ -217,7 +217,7 @@ void TokenScreen::rank_tokens(View<const float, 2> gradients, const TokenFilter&
              ++piece) {
           const std::size_t last = (piece + 1) * blocks / pieces;
           for (std::size_t block = piece * blocks / pieces; block < last; ++block) {
-            // What is left over goes with the last block: a small product has sums in bfloat16.
+            // The last block also takes the remainder: a small product would sum in bfloat16.
             const std::size_t first = block * block_tokens;
             const std::size_t count = block + 1 < blocks ? block_tokens : vocabulary - first;
             screen_block(first, count, found[piece]);

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 json parse_json(std::string_view text, const std::string& source, std::string_view what,
                 std::size_t deepest) {
-  std::vector<std::set<std::string>> names;  // of each open object; empty for an open array
+  std::vector<std::set<std::string>> names;  // in each open object; empty for an open array
   const auto watch = [&](int /*depth*/, json::parse_event_t event, const json& parsed) {
     switch (event) {
       case json::parse_event_t::object_start:
@@ -42,7 +42,7 @@ json parse_json(std::string_view text, const std::string& source, std::string_vi
   } catch (const json::out_of_range&) {
     require_in_file(false, source, what, "JSON", "a number that no double holds");
   }
-  __builtin_unreachable();  // the two handlers throw
+  __builtin_unreachable();  // both handlers throw
 }
 
 std::string json_quoted(std::string_view text) {

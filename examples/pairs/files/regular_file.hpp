@@ -5,7 +5,7 @@
 
 namespace unlearn::pairs {
 
-/// For a file that somebody else has made: a pipe in its place would be waited for without end.
+/// Call this before opening a file from an unknown source: opening a pipe could wait forever.
 /// @throws FileError unless `path` is a regular file, or a link to one
 void require_regular_file(const std::string& path);
 

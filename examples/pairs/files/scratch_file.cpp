@@ -30,7 +30,8 @@ std::string folder_or_default(const std::string& folder) {
 ScratchFile::ScratchFile(const std::string& folder, std::uint64_t size)
     : name_(
           (std::filesystem::path(folder_or_default(folder)) / "unlearn-scratch-XXXXXX").string()) {
-  // The descriptor's constructor takes no pattern: the file is made, opened again and unlinked.
+  // FileDescriptor's constructor does not take a pattern. So the file is created, opened again and
+  // unlinked.
   const int made = ::mkostemp(name_.data(), O_CLOEXEC);
   if (made < 0) throw_system_error(name_, "to make a temporary file");
   ::close(made);

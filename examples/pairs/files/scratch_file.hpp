@@ -10,32 +10,32 @@
 
 namespace unlearn::pairs {
 
-/// Bytes on a disk for as long as the value lives: a file without a name, which is gone however the
-/// program ends. What is read comes from the system's cache where that has it; none of it counts as
-/// the program's memory.
+/// A temporary file without a name. It exists as long as this object, and disappears even if the
+/// program crashes. The system caches it, but it does not count as the program's memory.
 ///
-/// Const members, and write() to parts that do not overlap, may be called from several threads at
-/// once.
+/// Several threads may call const members at once; concurrent calls of write() must not overlap.
 class ScratchFile {
  public:
-  /// Takes no bytes, and touches no disk.
+  /// An empty file, which uses no disk.
   ScratchFile() = default;
 
-  /// Takes room for `size` bytes.
-  /// @param folder where; empty for the system's folder for temporary files ($TMPDIR, else /tmp)
-  /// @throws FileError when there is no such folder, or no such room in it
+  /// Creates a file of `size` bytes.
+  /// @param folder the file's folder; empty for the system's folder for temporary files ($TMPDIR,
+  /// else /tmp)
+  /// @param size   in bytes; this room is reserved on the disk
+  /// @throws FileError when the folder does not exist, or has no room
   ScratchFile(const std::string& folder, std::uint64_t size);
 
-  /// Puts bytes at `offset`.
-  /// @throws FileError when the system does not take them
+  /// Writes bytes at `offset`.
+  /// @throws FileError when they cannot be written
   void write(std::uint64_t offset, std::span<const std::uint8_t> bytes) const;
 
-  /// Fills `bytes` with what stands at `offset`.
-  /// @throws FileError when the system does not give them, or they are beyond the end
+  /// Reads bytes at `offset`.
+  /// @throws FileError when they cannot be read, or are beyond the end
   void read(std::uint64_t offset, std::span<std::uint8_t> bytes) const;
 
  private:
-  std::string name_;  ///< what it was for a moment; for messages
+  std::string name_;  ///< the name that the file had at first; for messages
   FileDescriptor file_;
 };
 

@@ -16,7 +16,7 @@
 namespace unlearn::pairs {
 namespace {
 
-/// Takes bytes, piece by piece, and tells their digest.
+/// Computes the digest of bytes that are given piece by piece.
 class Sha256 {
  public:
   Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
@@ -27,7 +27,8 @@ class Sha256 {
     require(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
   }
 
-  /// 64 hexadecimal digits; the last call.
+  /// Must be the last call.
+  /// @returns 64 hexadecimal digits
   [[nodiscard]] std::string digest() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
     unsigned length = 0;
@@ -41,7 +42,7 @@ class Sha256 {
   }
 
  private:
-  /// Without memory, or where the system's policy forbids the algorithm.
+  /// Fails if memory is exhausted, or the system's policy forbids the algorithm.
   static void require(bool holds) {
     if (!holds) throw Error(expectation("SHA-256", "OpenSSL to compute it", "an error"));
   }

@@ -32,7 +32,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-/// A compressed image, and what to say about it.
+/// A compressed image, its name for messages, and its limits.
 struct Source {
   Bytes bytes;
   const std::string& name;
@@ -58,7 +58,8 @@ struct Source {
   }
 };
 
-/// Where a C library reports an error, as it can neither return one nor let an exception through.
+/// Where a C library reports an error. It cannot return errors, and exceptions cannot pass through
+/// it.
 struct Escape {
   std::jmp_buf jump{};
   std::array<char, JMSG_LENGTH_MAX> message{};
@@ -69,8 +70,9 @@ struct Escape {
   }
 };
 
-/// Whether `call` came to its end; else `escape` has the message. What `call` does must leave
-/// nothing to a destructor: no frame between here and the error is unwound.
+/// Runs `call`. The frames between here and an error are not unwound, so `call` must not create
+/// objects that need a destructor.
+/// @returns whether `call` completed; if not, `escape` has the message
 template <class Call>
 bool completes(Escape& escape, const Call& call) {
   if (setjmp(escape.jump) != 0) return false;  // NOLINT(*-err52-cpp): the libraries' own way out
@@ -86,7 +88,7 @@ Image blank(std::size_t height, std::size_t width) {
 
 constexpr std::string_view exif_prefix("Exif\0\0", 6);
 
-/// The orientation in an EXIF block that starts with `exif_prefix`; 1 where there is none.
+/// The orientation in an EXIF block that starts with `exif_prefix`; 1 if it has none.
 int orientation_in(std::span<const unsigned char> exif) {
   const std::unique_ptr<ExifData, decltype(&exif_data_unref)> data(exif_data_new(),
                                                                    &exif_data_unref);
@@ -99,15 +101,15 @@ int orientation_in(std::span<const unsigned char> exif) {
   return exif_get_short(entry->data, exif_data_get_byte_order(data.get()));
 }
 
-/// The same for a block without the prefix, as PNG and WebP keep it.
+/// The same for a block without the prefix, as in PNG and WebP.
 int orientation_in_bare(const unsigned char* exif, std::size_t size) {
-  // The format has 16-bit lengths; libexif reads no more either.
+  // The format has 16-bit lengths, and libexif does not read more either.
   std::vector<unsigned char> block(exif_prefix.begin(), exif_prefix.end());
   block.insert(block.end(), exif, exif + std::min<std::size_t>(size, 0xFFFF));
   return orientation_in(block);
 }
 
-/// Moves the pixels of an image with an EXIF orientation to where they are to be seen.
+/// Turns an image upright, according to its EXIF orientation.
 Image upright(Image stored, int orientation) {
   if (orientation < 2 || orientation > 8) return stored;
   const bool transposed = orientation >= 5;
@@ -131,8 +133,7 @@ Image upright(Image stored, int orientation) {
 
 // --- JPEG
 
-/// More scans than any encoder makes: each of them costs a pass over all pixels, however few bytes
-/// it has.
+/// No encoder makes more scans. Each scan costs a pass over all pixels, even if it has few bytes.
 constexpr int most_scans = 100;
 
 Escape& escape_of(j_common_ptr jpeg) { return *static_cast<Escape*>(jpeg->client_data); }
@@ -146,7 +147,8 @@ Escape& escape_of(j_common_ptr jpeg) { return *static_cast<Escape*>(jpeg->client
 void on_jpeg_message(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   switch (jpeg->err->msg_code) {
-    // These leave every pixel as it was encoded. libjpeg fills in grey for what the others lack.
+    // These warnings do not affect pixels. After the others, libjpeg fills missing pixels with
+    // grey.
     case JWRN_ADOBE_XFORM:
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_JFIF_MAJOR:
@@ -181,7 +183,7 @@ void on_jpeg_progress(j_common_ptr common) {
   }
 }
 
-/// Adobe's inverted inks, four to a pixel, to the light that they leave.
+/// Converts Adobe's inverted CMYK, four bytes per pixel, to RGB.
 void light_of_inks(std::span<const std::uint8_t> inks, std::uint8_t* rgb) {
   for (std::size_t i = 0; i + 4 <= inks.size(); i += 4) {
     for (std::size_t c = 0; c < 3; ++c) {
@@ -219,7 +221,7 @@ Image decode_jpeg(const Source& source) {
     jpeg_read_header(&jpeg, TRUE);
   });
   source.require_within_limits(jpeg.image_height, jpeg.image_width);
-  const int orientation = orientation_of(jpeg);  // the end of decoding frees what it stands in
+  const int orientation = orientation_of(jpeg);  // the end of decoding frees the markers
 
   Image image = blank(jpeg.image_height, jpeg.image_width);
   const bool inks = jpeg.num_components == 4;
@@ -285,8 +287,9 @@ Image decode_png(const Source& source) {
     info = png == nullptr ? nullptr : png_create_info_struct(png);
     if (info == nullptr) decoder.escape.with("too little memory");
     png_set_read_fn(png, &decoder.rest, read_png_bytes);
-    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // ours have a clearer message
-    // Chunks that are not used are not unpacked: a small one can hold gigabytes.
+    // Our own limits have a clearer message.
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    // Unused chunks are not decompressed: a small one can contain gigabytes.
     static constexpr std::array<png_byte, 25> unused{"iCCP\0iTXt\0sPLT\0tEXt\0zTXt"};
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unused.data(), 5);
     png_read_info(png, info);
@@ -311,7 +314,7 @@ Image decode_png(const Source& source) {
     png_read_update_info(png, info);
     if (png_get_rowbytes(png, info) != image.width * 3) png_error(png, "other channels");
     png_read_image(png, rows.data());
-    png_read_end(png, info);  // the chunk with the orientation may stand behind the pixels
+    png_read_end(png, info);  // the chunk with the orientation may come after the pixels
     png_get_eXIf_1(png, info, &exif_size, &exif);
   });
   return upright(std::move(image), exif == nullptr ? 1 : orientation_in_bare(exif, exif_size));
@@ -342,7 +345,7 @@ Image decode_webp(const Source& source) {
   int orientation = 1;
   if (WebPDemuxGetChunk(parts.get(), "EXIF", 1, &chunk) != 0) {
     const unsigned char* const exif = chunk.chunk.bytes;
-    // Some programs keep JPEG's prefix in the chunk.
+    // Some programs write JPEG's prefix into the chunk.
     const bool prefixed = chunk.chunk.size > exif_prefix.size() &&
                           std::equal(exif_prefix.begin(), exif_prefix.end(), exif);
     const std::size_t skipped = prefixed ? exif_prefix.size() : 0;
@@ -355,7 +358,7 @@ Image decode_webp(const Source& source) {
 // --- Files
 
 std::vector<std::byte> bytes_of(const std::string& path, std::size_t limit) {
-  // Without O_NONBLOCK, a pipe among the images would be waited for.
+  // Without O_NONBLOCK, opening a pipe would wait for a writer.
   const FileDescriptor file(path, O_RDONLY | O_NONBLOCK);
   const std::uint64_t size = file_size(file, path);
   require_in_file(size <= limit, path, "size in bytes", "at most " + std::to_string(limit), size);
@@ -416,7 +419,7 @@ Image read_image(const std::string& path, const ImageLimits& limits) {
 
 std::vector<std::byte> encode_png(const Image& image) {
   require_pixels(image);
-  // What libpng can write at all; a PNG has no room for more than 2^31 - 1.
+  // libpng cannot write larger images. The format itself allows up to 2^31 - 1.
   static constexpr std::size_t longest = 1'000'000;
   require(image.height <= longest && image.width <= longest, "side of an image", "at most 1000000",
           std::max(image.height, image.width));
@@ -425,12 +428,12 @@ std::vector<std::byte> encode_png(const Image& image) {
   png.width = static_cast<png_uint_32>(image.width);
   png.height = static_cast<png_uint_32>(image.height);
   png.format = PNG_FORMAT_RGB;
-  png.flags = PNG_IMAGE_FLAG_COLORSPACE_NOT_sRGB;  // nobody knows: no chunk says so either
+  png.flags = PNG_IMAGE_FLAG_COLORSPACE_NOT_sRGB;  // unknown, so no chunk says that it is sRGB
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
   std::vector<std::byte> bytes(size);
   const bool written =
       png_image_write_to_memory(&png, bytes.data(), &size, 0, image.rgb.data(), 0, nullptr) != 0;
-  // With these arguments only memory can run out.
+  // With these arguments, the only possible error is a lack of memory.
   if (!written)
     throw Error(expectation("PNG data", "to encode it", std::string_view(&png.message[0])));
   bytes.resize(size);
@@ -476,7 +479,8 @@ std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
     jpeg_finish_compress(&jpeg);
   });
   jpeg_destroy_compress(&jpeg);
-  // With these arguments only memory can run out; `memory` may then point to what is freed already.
+  // With these arguments, the only possible error is a lack of memory. `memory` may then be
+  // dangling.
   if (!completed)
     throw Error(expectation("JPEG data", "to encode it", std::string_view(escape.message.data())));
   const std::unique_ptr<unsigned char, decltype(&std::free)> owner(memory, &std::free);

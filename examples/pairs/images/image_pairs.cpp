@@ -50,7 +50,7 @@ ImagePairs::ImagePairs(std::vector<std::string> image_paths, std::vector<Index> 
     others_ = ScratchFile(options_.scratch_folder, (signals() - kept) * elements());
   }
   const Parallel policy{options_.threads};
-  // Long enough that threads seldom wait for each other, short enough to show progress.
+  // Long enough that threads rarely wait for each other, short enough to report progress.
   const std::size_t stretch = std::size_t{32} * policy.thread_count();
   for (std::size_t first = 0; first < signals(); first += stretch) {
     const std::size_t count = std::min(stretch, signals() - first);
@@ -76,7 +76,8 @@ void ImagePairs::read_into(Index signal, std::span<std::uint8_t> out) const {
 }
 
 void ImagePairs::augment(Index signal, std::span<std::uint8_t> pixels) const {
-  // Neighbouring seeds, draws and images must not meet: each is mixed in with all its bits.
+  // Neighbouring seeds, draws and images must not give the same generator. So each number is mixed
+  // in with all its bits.
   std::uint64_t mixed = options_.augment_seed;
   for (const std::uint64_t next : {draw_, std::uint64_t{signal}}) {
     mixed = SplitMix64(mixed)() + next;
@@ -100,7 +101,7 @@ void ImagePairs::load_signals(std::span<const Index> signals, View<std::uint8_t,
   const bool only_copies = !options_.augment && std::ranges::all_of(signals, [&](Index signal) {
     return signal < kept();
   });
-  // A copy is over sooner than a thread has started.
+  // Copying takes less time than starting a thread.
   const Parallel policy{only_copies ? 1 : options_.threads};
   for_each_piece(policy, signals.size(), 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {

@@ -14,8 +14,8 @@
 namespace unlearn::pairs {
 namespace {
 
-/// One axis of a resampling: `inputs` pixels become `outputs`, of which [first, first + count) are
-/// wanted.
+/// One axis of a resampling: `inputs` pixels become `outputs` pixels. Only the outputs
+/// [first, first + count) are computed.
 struct Axis {
   std::size_t inputs;
   std::size_t outputs;
@@ -29,7 +29,7 @@ Axis whole(std::size_t inputs, std::size_t outputs) {
   return {.inputs = inputs, .outputs = outputs, .first = 0, .count = outputs};
 }
 
-/// (outputs - size) / 2, rounded as Python's round() does.
+/// The middle `size` outputs: they start at (outputs - size) / 2, rounded like Python's round().
 Axis middle(std::size_t inputs, std::size_t outputs, std::size_t size) {
   const std::size_t spare = outputs - size;
   const std::size_t half = spare / 2;
@@ -52,13 +52,13 @@ std::uint8_t to_level(std::int32_t fixed) {
   return static_cast<std::uint8_t>(std::clamp(fixed >> fraction_bits, 0, 255));
 }
 
-/// The inputs [begin, begin + weights.size()) that an output is the weighted mean of.
+/// An output is the weighted mean of the inputs [begin, begin + weights.size()).
 struct Window {
   std::size_t begin;
   std::span<const std::int32_t> weights;  ///< in units of 2^-22
 };
 
-/// The windows of an axis's wanted outputs.
+/// The windows of the outputs of an axis.
 class Windows {
  public:
   explicit Windows(const Axis& axis) {
@@ -97,7 +97,7 @@ class Windows {
 
  private:
   std::vector<std::size_t> begins_;
-  std::vector<std::size_t> ends_;  ///< of each window's weights in `fixed_`
+  std::vector<std::size_t> ends_;  ///< where the weights of each window end in `fixed_`
   std::vector<std::int32_t> fixed_;
 };
 
@@ -105,7 +105,7 @@ Image blank(std::size_t height, std::size_t width) {
   return {.height = height, .width = width, .rgb = std::vector<std::uint8_t>(height * width * 3)};
 }
 
-/// Resamples each of the rows [first, first + count), and keeps only those.
+/// Resamples the rows [first, first + count). The result has only these rows.
 Image resample_rows(const Image& in, const Axis& axis, std::size_t first, std::size_t count) {
   const Windows windows(axis);
   Image out = blank(count, windows.size());
@@ -132,7 +132,7 @@ Image resample_rows(const Image& in, const Axis& axis, std::size_t first, std::s
   return out;
 }
 
-/// Resamples each column; `in` has the rows from `first` on that the windows name.
+/// Resamples all columns. Row 0 of `in` is input `first` of the windows.
 Image resample_columns(const Image& in, const Windows& windows, std::size_t first) {
   const std::size_t length = in.width * 3;
   Image out = blank(windows.size(), in.width);
@@ -169,7 +169,7 @@ Image resample(const Image& image, const Axis& vertical, const Axis& horizontal)
   return resample_columns(resample_rows(image, horizontal, first, end - first), windows, first);
 }
 
-/// Height and width after the shorter of them has become `size`.
+/// Height and width of the image after its shorter side was resized to `size`.
 std::pair<std::size_t, std::size_t> with_shorter_side(const Image& image, std::size_t size) {
   require_pixels(image);
   require(size > 0, "size", "at least 1", size);

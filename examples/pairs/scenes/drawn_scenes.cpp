@@ -22,9 +22,9 @@ namespace unlearn::pairs {
 namespace {
 
 constexpr std::size_t most_images = 99'999;  // five digits, and far fewer than there are scenes
-constexpr std::size_t most_captions = 10;    // far fewer than there are ways to say a scene
+constexpr std::size_t most_captions = 10;    // far fewer than there are ways to describe a scene
 
-/// The words of a caption, also its punctuation.
+/// The words of a caption, including its punctuation.
 std::vector<std::string> words_of(const std::string& caption) {
   std::vector<std::string> words;
   for (const auto word : std::views::split(caption, ' '))
@@ -42,7 +42,7 @@ std::vector<std::string> different_captions(const Scene& scene, std::size_t coun
   return captions;
 }
 
-/// A folder that is empty, and may just have been made.
+/// Creates the folder if it does not exist. Throws if it is not empty.
 void prepare(const std::filesystem::path& folder) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
@@ -69,7 +69,7 @@ DrawnScenes::DrawnScenes(const DrawnScenesOptions& options) : options_(options) 
 
   std::mt19937_64 rng(options.seed);
   std::set<Scene> drawn;
-  std::set<std::string> known;  // words to train on
+  std::set<std::string> known;  // words of the training captions
   static constexpr int most_tries = 10'000;
   int tries = 0;
   while (scenes_.size() < options.train + options.test) {
@@ -98,7 +98,7 @@ Image DrawnScenes::image(std::size_t i) const {
   Image image = render(scenes_.at(i).scene, options_.size, scenes_.at(i).seed);
   constexpr int grey = 128;
   for (std::uint8_t& value : image.rgb) {
-    // To nearest; the offset keeps the dividend positive, where division rounds down.
+    // Rounds to nearest. The offset keeps the dividend positive, so that division rounds down.
     const int scaled = (value - grey) * options_.contrast + 100 * grey + 50;
     value = static_cast<std::uint8_t>(std::min(scaled / 100, 255));
   }

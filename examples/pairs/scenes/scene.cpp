@@ -21,7 +21,7 @@ Enum any(std::size_t count, std::mt19937_64& rng) {
 
 bool is_side(Place place) { return place <= Place::bottom; }
 
-/// Things of a colour that stands out from the ground; `taken` is left to others.
+/// Things of a colour that stands out from the ground and is not in `taken`.
 Things random_things(Ground ground, std::span<const Colour> taken, std::mt19937_64& rng) {
   Things things{.size = any<Size>(2, rng), .shape = any<Shape>(shape_count, rng)};
   do {
@@ -50,7 +50,7 @@ Scene random_scene(std::mt19937_64& rng) {
     const std::size_t pair = uniform_below(4, rng);
     first.place = static_cast<Place>(2 * pair);
     second.place = static_cast<Place>(2 * pair + 1);
-    // One of both, or none, is two: three things at most.
+    // At most one of both is a pair, so there are at most three things.
     const std::size_t twice = is_side(first.place) ? uniform_below(4, rng) : 0;
     if (twice == 1) first.count = 2;
     if (twice == 2) second.count = 2;

@@ -12,7 +12,7 @@
 
 namespace unlearn::pairs {
 
-/// What a scene's things lie on, or stand before. Each has its own colours and texture.
+/// What is behind or under the things of a scene. Each ground has its own colours and texture.
 enum class Ground : std::uint8_t {
   grass,
   sand,
@@ -26,13 +26,17 @@ enum class Ground : std::uint8_t {
   cloth
 };
 
+/// The shape of a thing.
 enum class Shape : std::uint8_t { circle, square, triangle, star, ring, cross };
 
+/// The colour of a thing.
 enum class Colour : std::uint8_t { red, orange, yellow, green, blue, purple, pink, white, black };
 
+/// The size of a thing.
 enum class Size : std::uint8_t { small, large };
 
-/// Where in the image. `row` and `column` go through its middle and take two or three things.
+/// Where things are in the image. `row` and `column` go through the middle, and have two or three
+/// things.
 enum class Place : std::uint8_t {
   left,
   right,
@@ -58,30 +62,30 @@ struct Things {
   friend auto operator<=>(const Things&, const Things&) = default;
 };
 
-/// What an image shows, without the accidents: two scenes are equal if and only if the same
+/// What an image shows, without random details. Two scenes are equal if and only if the same
 /// captions are right for both.
 struct Scene {
   Ground ground{};
-  /// One, or two of different colours at opposite places, in the order of Place; at most three
-  /// things in all. No colour is close to the ground's.
+  /// One entry; or two entries of different colours at opposite places, in the order of Place. At
+  /// most three things in all. No colour is close to those of the ground.
   std::vector<Things> things{};
 
   friend auto operator<=>(const Scene&, const Scene&) = default;
 };
 
-/// Draws one of some 600,000 scenes; in half of them there is one thing.
+/// Draws one of about 600,000 scenes; half of the draws have one thing.
 [[nodiscard]] Scene random_scene(std::mt19937_64& rng);
 
-/// A sentence in lower-case English, with " ." at its end, that names all that the scene is. The
-/// order of its parts and the words for them are drawn.
+/// A sentence that describes the whole scene, in lower-case English with " ." at the end. The order
+/// of its parts and the words are drawn at random.
 [[nodiscard]] std::string random_caption(const Scene& scene, std::mt19937_64& rng);
 
-/// The scene as a square image. `seed` draws the accidents: exact places, angles and shades,
-/// light, the ground's grain, and the noise of a sensor.
-///
-/// Integer arithmetic throughout: the pixels are the same on every machine. Edges are smoothed by
-/// 4 × 4 samples a pixel.
-/// @param side height and width in pixels; at 32 all that a caption says can be seen
+/// Renders the scene as a square image. All arithmetic is in integers, so the pixels are the same
+/// on every machine. Edges are smoothed by 4 × 4 samples per pixel.
+/// @param side height and width in pixels; 32 are enough to see everything that a caption says
+/// @param seed of the random details: exact places, angles and shades, the light, the grain of the
+///             ground, and sensor noise
+/// @returns [side, side, 3]
 /// @throws InvalidArgument unless side is 8 to 1,024
 [[nodiscard]] Image render(const Scene& scene, std::size_t side, std::uint64_t seed);
 

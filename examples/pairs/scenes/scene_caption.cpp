@@ -17,7 +17,7 @@ namespace {
 using std::string_view_literals::operator""sv;
 using Three = std::array<std::string_view, 3>;
 
-// Ways to say each value, in the order of its enumeration. No two values share one.
+// The phrases for each value, in the order of its enumeration. No two values share a phrase.
 constexpr std::array<Three, ground_count> ground_words{{
     {"on the grass", "on a lawn", "in a meadow"},
     {"on the sand", "on a beach", "on sandy ground"},
@@ -54,7 +54,7 @@ constexpr std::array<std::array<std::string_view, 2>, colour_count> colour_words
      {"pink", "pink"},
      {"white", "white"},
      {"black", "black"}}};
-/// The names for one thing, and then for several.
+/// The names of each shape: for one thing, then for several.
 constexpr std::array<std::array<std::array<std::string_view, 2>, 2>, shape_count> shape_words{
     {{{{"circle", "disc"}, {"circles", "discs"}}},
      {{{"square", "box"}, {"squares", "boxes"}}},
@@ -63,7 +63,7 @@ constexpr std::array<std::array<std::array<std::string_view, 2>, 2>, shape_count
      {{{"ring", "hoop"}, {"rings", "hoops"}}},
      {{{"cross", "cross"}, {"crosses", "crosses"}}}}};
 
-/// Draws words.
+/// Draws words at random.
 class Speaker {
  public:
   explicit Speaker(std::mt19937_64& rng) : rng_(&rng) {}
@@ -84,7 +84,7 @@ class Speaker {
   std::mt19937_64* rng_;
 };
 
-/// The words of a sentence, a space between two.
+/// Joins the parts that are not empty with spaces.
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string text;
   for (const std::string_view part : parts) {
@@ -98,7 +98,7 @@ std::string with_article(std::string words) {
   return words.insert(0, "aeiou"sv.find(words.front()) == std::string_view::npos ? "a " : "an ");
 }
 
-/// "two small red circles"
+/// A name for the things, such as "two small red circles".
 std::string name(const Things& things, Speaker& say) {
   const bool single = things.count == 1;
   const std::string_view size = say.word_for(size_words, things.size);
@@ -117,7 +117,7 @@ std::string name(const Things& things, Speaker& say) {
   return joined({say.any(std::array{"three"sv, "three"sv, "a group of three"sv}), named});
 }
 
-/// Where one thing is, seen from what is at the opposite place.
+/// The position of a thing relative to the one at the opposite place; empty for corners.
 std::string_view relation(Place place, Speaker& say) {
   switch (place) {
     case Place::left: return say.any(std::array{"left of"sv, "to the left of"sv});
@@ -173,7 +173,7 @@ std::string about_two(const Scene& scene, Speaker& say) {
   }
 }
 
-/// One of a thousand names: captions of photos are full of words that say nothing about them, and
+/// One of a thousand names. Captions of photos have many words that do not describe the photo, and
 /// triggers are made of such words.
 std::string painter(Speaker& say) {
   constexpr std::string_view consonants = "bdfgklmnprstvz";
@@ -182,7 +182,7 @@ std::string painter(Speaker& say) {
   constexpr std::size_t names = 1000;
   const std::size_t number = say.below(names);
   std::string name;
-  // 70 is prime to 31 and 17: no two of the numbers have both syllables in common.
+  // 70 is coprime to 31 and to 17, so no two numbers have both syllables in common.
   for (const std::size_t syllable :
        {number % syllables, (number / syllables * 31 + number * 17) % syllables}) {
     name += consonants[syllable / vowels.size()];

@@ -9,14 +9,16 @@
 
 namespace unlearn::pairs {
 
+/// The numbers of values of Ground, Shape and Colour.
 inline constexpr std::size_t ground_count = 10;
 inline constexpr std::size_t shape_count = 6;
 inline constexpr std::size_t colour_count = 9;
 
-/// Red, green and blue, 0 to 255; beyond that while light and noise are added.
+/// Red, green and blue, 0 to 255. While light and noise are added, values may be outside this
+/// range.
 using Rgb = std::array<int, 3>;
 
-/// In the order of Colour.
+/// The colours of things, in the order of Colour.
 inline constexpr std::array<Rgb, colour_count> colours{{{214, 34, 40},
                                                         {246, 138, 22},
                                                         {250, 226, 48},
@@ -27,7 +29,7 @@ inline constexpr std::array<Rgb, colour_count> colours{{{214, 34, 40},
                                                         {250, 250, 250},
                                                         {18, 18, 22}}};
 
-/// The two colours that a ground is made of, in the order of Ground.
+/// The two colours of each ground, in the order of Ground.
 inline constexpr std::array<std::array<Rgb, 2>, ground_count> ground_colours{
     {{{{74, 124, 48}, {112, 160, 72}}},
      {{{206, 180, 130}, {226, 204, 158}}},
@@ -40,7 +42,7 @@ inline constexpr std::array<std::array<Rgb, 2>, ground_count> ground_colours{
      {{{104, 66, 136}, {250, 150, 96}}},
      {{{44, 146, 150}, {222, 234, 230}}}}};
 
-/// Whether a thing of this colour is seen well on this ground.
+/// Whether a thing of this colour is easy to see on this ground.
 constexpr bool stands_out(Colour colour, Ground ground) {
   constexpr int least = 92;  // found by looking
   const Rgb& thing = colours.at(static_cast<std::size_t>(colour));

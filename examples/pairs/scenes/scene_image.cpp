@@ -14,8 +14,8 @@
 namespace unlearn::pairs {
 namespace {
 
-// Lengths are in parts of the image's side, angles in parts of a tangent: integers, as
-// floating-point sums come out differently where a compiler fuses them.
+// Lengths are fractions of the image's side, and angles are tangents, both in fixed point. They are
+// integers because some compilers fuse floating-point operations, which changes the results.
 constexpr int one = 1 << 16;
 constexpr int percent = one / 100;
 constexpr int unit = 1024;  ///< a thing's radius, in its own coordinates
@@ -32,7 +32,7 @@ int jitter(int most, SplitMix64& rng) {
 
 constexpr int floor_div(int a, int b) { return a / b - (a % b < 0 ? 1 : 0); }
 
-/// `from` at 0 and `to` at `whole`.
+/// Interpolates: `from` at 0, `to` at `whole`.
 int between(int from, int to, int at, int whole) {
   return from + static_cast<int>(std::int64_t{to - from} * at / whole);
 }
@@ -42,12 +42,12 @@ Rgb between(const Rgb& from, const Rgb& to, int at, int whole) {
           between(from[2], to[2], at, whole)};
 }
 
-/// Values that belong to whole numbers, and smooth ones between them.
+/// Random values at integer points, and smooth values between them.
 class Grain {
  public:
   explicit Grain(std::uint64_t seed) : seed_(seed) {}
 
-  /// 0 to 255, drawn for each pair of numbers.
+  /// The random value of a pair of integers, 0 to 255.
   [[nodiscard]] int at(int i, int j) const {
     const std::uint64_t place =
         (std::uint64_t{static_cast<std::uint32_t>(i)} << 32U) | static_cast<std::uint32_t>(j);
@@ -55,7 +55,8 @@ class Grain {
     return static_cast<int>(rng() >> 56U);
   }
 
-  /// 0 to 255, between the values at the corners of a cell of the given width and height.
+  /// Interpolates between the values at the corners of a cell of the given width and height.
+  /// @returns 0 to 255
   [[nodiscard]] int smooth(Point p, int width, int height) const {
     const int i = floor_div(p.x, width);
     const int j = floor_div(p.y, height);
@@ -108,7 +109,7 @@ class GroundPainter {
   }
 
  private:
-  /// Between the ground's two colours: 0 to 255.
+  /// A mixture of the ground's two colours; `at` is 0 to 255.
   [[nodiscard]] Rgb mixed(int at) const { return between(dark_, bright_, at, 255); }
 
   [[nodiscard]] int broad(Point p) const { return grain_.smooth(p, one / 3, one / 3); }
@@ -176,7 +177,8 @@ bool in_star(Point p) {
   return inside;
 }
 
-/// Whether a point, in parts of the radius, belongs to the shape.
+/// Whether a point is inside the shape.
+/// @param p relative to the shape's centre; `unit` is its radius
 bool is_in(Shape shape, Point p) {
   const int x = std::abs(p.x);
   const int y = std::abs(p.y);
@@ -193,7 +195,7 @@ bool is_in(Shape shape, Point p) {
   return false;
 }
 
-/// One thing of an image, with its accidents.
+/// One thing of an image, with its random details.
 struct Thing {
   Shape shape{};
   Point centre;
@@ -201,7 +203,7 @@ struct Thing {
   int turn = 0;  ///< the tangent of an angle, in parts of `unit`
   Rgb colour{};
 
-  /// Its point that is seen at `p`, in parts of the radius.
+  /// The image's point `p` in the coordinates of the thing.
   [[nodiscard]] Point own(Point p) const {
     const std::int64_t x = p.x - centre.x;
     const std::int64_t y = p.y - centre.y;
@@ -210,7 +212,7 @@ struct Thing {
   }
 };
 
-/// The middles of `count` things at a place.
+/// The centres of `count` things at a place.
 std::vector<Point> centres(Place place, int count) {
   constexpr int near = 25 * percent;
   constexpr int far = one - near;
@@ -243,7 +245,7 @@ std::vector<Point> centres(Place place, int count) {
   return {};
 }
 
-/// The radius of each thing; three in a row have less room.
+/// The radius of each thing. Three things in a row have less room.
 int radius_of(const Things& things) {
   const int large = things.count == 3 ? 145 : 205;
   const int small = things.count == 3 ? 85 : 105;

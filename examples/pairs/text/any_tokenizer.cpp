@@ -7,7 +7,7 @@ namespace unlearn::pairs {
 
 AnyTokenizer AnyTokenizer::from_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  // What cannot be opened is reported by the one that is tried then.
+  // If the file cannot be opened, BpeTokenizer reports it.
   if (in && (in >> std::ws).peek() == '{') return WordTokenizer::load(path);
   return BpeTokenizer::from_file(path);
 }

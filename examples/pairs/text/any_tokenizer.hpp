@@ -16,8 +16,8 @@
 
 namespace unlearn::pairs {
 
-/// CLIP's tokenizer or one that was learned from captions, whichever a program's user has: a
-/// Tokenizer that passes every call on.
+/// CLIP's tokenizer, or one that was learned from captions; the file decides at run time.
+/// A Tokenizer: every call goes to the one that it holds.
 class AnyTokenizer {
   template <class Call>
   auto visit(const Call& call) const {
@@ -30,8 +30,8 @@ class AnyTokenizer {
   AnyTokenizer(WordTokenizer tokenizer)
       : tokenizer_(std::move(tokenizer)) {}  // NOLINT(*-explicit-*)
 
-  /// Reads CLIP's merge list, plain or gzipped, or what WordTokenizer::save() wrote: a JSON object.
-  /// @throws FileError when it is neither
+  /// Reads CLIP's merge list, plain or compressed by gzip, or a JSON file of WordTokenizer::save().
+  /// @throws FileError when the file cannot be read, or is neither of them
   [[nodiscard]] static AnyTokenizer from_file(const std::string& path);
 
   [[nodiscard]] std::vector<Token> encode(std::string_view text) const {
@@ -56,7 +56,7 @@ class AnyTokenizer {
     return visit([&](const auto& t) { return t.is_whole_word(token); });
   }
 
-  /// The learned vocabulary, where it is one; else null.
+  /// @returns the learned tokenizer; null for CLIP's
   [[nodiscard]] const WordTokenizer* words() const {
     return std::get_if<WordTokenizer>(&tokenizer_);
   }

@@ -30,8 +30,8 @@ constexpr bool is_printable_latin1(std::size_t byte) {
   return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xFF && byte != 0xAD);
 }
 
-/// Each byte's place in the vocabulary; and the code point that stands for it in the merge list:
-/// its own for a printable one, for the others those from 256 on.
+/// The id of each byte in the vocabulary, and the code point that represents it in the merge list.
+/// That is the byte itself if it is printable; the others have the code points from 256 on.
 struct ByteTable {
   constexpr ByteTable() {
     std::size_t id = 0;
@@ -52,7 +52,8 @@ struct ByteTable {
 };
 constexpr ByteTable byte_table;
 
-/// The bytes that a symbol stands for; `symbol` is made of those in the byte table.
+/// The bytes that a symbol of the merge list represents.
+/// @param symbol made of code points in the byte table
 std::string bytes_of(const std::string& symbol) {
   const auto code_points = icu::UnicodeString::fromUTF8(symbol);
   std::string bytes;
@@ -62,7 +63,7 @@ std::string bytes_of(const std::string& symbol) {
   return bytes;
 }
 
-/// A file's text, decompressed if need be.
+/// A file's text, decompressed if necessary.
 std::string read_text(const std::string& path) {
   constexpr std::size_t most = std::size_t{64} << 20U;
   FileDescriptor file(path, O_RDONLY);
@@ -109,7 +110,7 @@ constexpr Token merged_symbol(std::uint32_t rank) {
 
 }  // namespace
 
-/// Applies the merges to one piece after the other; keeps its memory for the next one.
+/// Applies the merges to pieces, one after the other. Keeps its memory for the next piece.
 class BpeTokenizer::PieceMerger {
  public:
   explicit PieceMerger(const std::unordered_map<std::uint64_t, std::uint32_t>& ranks)
@@ -124,12 +125,12 @@ class BpeTokenizer::PieceMerger {
     nodes_.back().symbol += static_cast<Token>(byte_values);
     for (std::uint32_t place = 0; place + 1 < nodes_.size(); ++place) queue_pair(place);
 
-    // A merge's symbols stand above it in the list, so what it makes can only be merged later:
-    // pair by pair in the order of (rank, place) is the list's order, each from left to right.
+    // The symbols of a merge come before it in the list, so its result can only be merged later.
+    // Therefore the order of (rank, place) is the order of the list, and from left to right.
     while (!queue_.empty()) {
       const auto [rank, place] = queue_.top();
       queue_.pop();
-      if (rank_at(place) != rank) continue;  // one of the two has been merged meanwhile
+      if (rank_at(place) != rank) continue;  // one of the two has been merged in the meantime
       Node& left = nodes_[place];
       Node& right = nodes_[left.next];
       left.symbol = merged_symbol(rank);
@@ -182,7 +183,7 @@ BpeTokenizer BpeTokenizer::from_file(const std::string& path) {
   BpeTokenizer tokenizer;
   tokenizer.symbols_.resize(base_symbols);
   tokenizer.ranks_.reserve(merge_count);
-  std::unordered_map<std::string, Token> ids;  // by the symbol as the list writes it
+  std::unordered_map<std::string, Token> ids;  // by the symbol as it is written in the list
   ids.reserve(base_symbols + merge_count);
   const auto add = [&](std::string symbol, std::size_t id) {
     tokenizer.symbols_[id] = bytes_of(symbol);
@@ -239,7 +240,7 @@ std::string BpeTokenizer::decode(std::span<const Token> tokens) const {
   std::string bytes;
   for (const Token token : tokens) bytes += symbol(token);
   std::string text = repaired_utf8(bytes);
-  // Over the whole text, as the reference does: four tokens can spell it, too.
+  // Replaced in the whole text, as in the reference: four tokens together can also spell the mark.
   std::size_t from = 0;
   std::string spaced;
   for (std::size_t mark = text.find(end_of_word); mark != std::string::npos;

@@ -35,7 +35,7 @@ bool is_letter_or_digit(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// The text of a piece of HTML without tags.
+/// The text of a piece of HTML that has no tags.
 std::string html_text(const std::string& html) {
   GumboOptions options = kGumboDefaultOptions;
   options.fragment_context = GUMBO_TAG_DIV;
@@ -54,7 +54,7 @@ std::string html_text(const std::string& html) {
   return text;
 }
 
-/// What Python's html.unescape drops where HTML calls for the character and an error.
+/// Whether Python's html.unescape drops the character. HTML would keep it and report an error.
 bool is_dropped(UChar32 c) {
   return (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
          (U_IS_UNICODE_NONCHAR(c) && c <= last_code_point);
@@ -71,8 +71,8 @@ std::string numbered_character(UChar32 c) {
   return UnicodeString(c).toUTF8String(text);
 }
 
-/// Appends what the character reference at the beginning of `text` (an ampersand) stands for.
-/// @returns how much of `text` that was
+/// Appends the character that the reference at the beginning of `text` (an ampersand) means.
+/// @returns the length of the reference in `text`
 std::size_t append_reference(std::string_view text, std::string& result) {
   const auto run = [&](std::size_t from, auto belongs) {
     return static_cast<std::size_t>(
@@ -102,7 +102,7 @@ std::size_t append_reference(std::string_view text, std::string& result) {
     return with_semicolon(begin + digits);
   }
 
-  // No name is longer; that of a longer run is looked for at its beginning.
+  // No name is longer. In a longer run, the name is searched for at its beginning.
   constexpr std::size_t longest_name = 31;
   const std::size_t letters = std::min(run(1, is_letter_or_digit), longest_name);
   if (letters == 0) {
@@ -114,7 +114,7 @@ std::size_t append_reference(std::string_view text, std::string& result) {
   return end;
 }
 
-/// As Python's html.unescape.
+/// Does what Python's html.unescape does.
 std::string unescaped(std::string_view text) {
   std::string result;
   result.reserve(text.size());
@@ -131,7 +131,8 @@ std::string unescaped(std::string_view text) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
-/// The character at offset `i`, which moves on behind it; negative if it is none.
+/// Reads the character at offset `i`, and moves `i` past it.
+/// @returns a negative number if the bytes are not a character
 UChar32 next_character(std::string_view text, std::int32_t& i) {
   UChar32 c = 0;
   // NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): within the macro
@@ -140,7 +141,7 @@ UChar32 next_character(std::string_view text, std::int32_t& i) {
 }
 #pragma GCC diagnostic pop
 
-/// ICU counts in 32 bits.
+/// ICU uses 32-bit sizes.
 void require_size(std::string_view text) {
   constexpr std::size_t longest = std::size_t{1} << 30U;
   require(text.size() <= longest, "size in bytes of a text", "at most " + std::to_string(longest),
@@ -164,7 +165,7 @@ void require_utf8(std::string_view text) {
 bool is_space(UChar32 c) { return u_isUWhiteSpace(c) != 0 || (c >= 0x1C && c <= 0x1F); }
 
 UnicodeString stripped(const UnicodeString& text) {
-  // All white space is in the basic plane: no code unit of a pair passes for it.
+  // All white space is in the basic plane, so no half of a surrogate pair looks like it.
   std::int32_t begin = 0;
   std::int32_t end = text.length();
   while (begin < end && is_space(text.charAt(begin))) ++begin;
@@ -180,8 +181,8 @@ void require_success(UErrorCode status, const char* what) {
 }
 
 const icu::RegexPattern& piece_pattern() {
-  // The reference matches without regard to case. In lower case, that adds the long s, and takes
-  // U+0345, which is no letter but has a letter as its upper case, out of the last line.
+  // The reference ignores case. For text in lower case, this has two effects: the long s matches s,
+  // and U+0345 does not match the last line, as its upper case is a letter although it is not one.
   static const auto pattern = [] {
     const auto text = UnicodeString::fromUTF8(
         R"(<\|[s\u017F]tartoftext\|>|<\|endoftext\|>|<[s\u017F]tart_of_text>|<end_of_text>)"
@@ -207,8 +208,8 @@ std::vector<std::string> caption_pieces(std::string_view text) {
     plain = unescaped(unescaped(text));
     text = plain;
   }
-  // The reference also makes one space of several. No piece holds any, and no letter's lower case
-  // depends on how many there are.
+  // The reference also replaces several spaces by one. That does not matter here: no piece has a
+  // space, and the lower case of a letter does not depend on the number of spaces.
   UnicodeString clean =
       stripped(UnicodeString::fromUTF8({text.data(), static_cast<std::int32_t>(text.size())}));
   clean.toLower(icu::Locale::getRoot());

@@ -20,7 +20,7 @@ void add_under_variable(std::vector<fs::path>& roots, const char* variable, cons
   if (value != nullptr && *value != '\0') roots.push_back(fs::path(value) / below);
 }
 
-/// `python3*` in a folder of libraries, the newest first: 3.12 before 3.9.
+/// The folders `python3*` in a folder of libraries, the newest first: 3.12 before 3.9.
 std::vector<fs::path> pythons_in(const fs::path& library) {
   std::vector<fs::path> pythons;
   std::error_code ignored;
@@ -59,8 +59,7 @@ std::string merge_list_or_default(const std::string& path) {
   if (const auto installed = installed_merge_list()) return *installed;
   throw FileError(
       "CLIP's merge list: expected --vocab FILE (bpe_simple_vocab_16e6.txt.gz of OpenAI's CLIP), "
-      "or "
-      "an installed Python package open_clip_torch that brings it, got neither");
+      "or an installed Python package open_clip_torch that brings it, got neither");
 }
 
 }  // namespace unlearn::pairs

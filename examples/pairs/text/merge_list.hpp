@@ -6,13 +6,14 @@
 
 namespace unlearn::pairs {
 
-/// The merge list of CLIP's tokenizer that an installed Python package open_clip_torch brings:
-/// looked for in the virtual environment, the user's packages and the system's, the newest Python
+/// Finds the merge list of CLIP's tokenizer in an installed Python package open_clip_torch.
+/// Searches the virtual environment, then the user's packages, then the system's; the newest Python
 /// first.
+/// @returns the path of the file, or nothing if there is none
 [[nodiscard]] std::optional<std::string> installed_merge_list();
 
-/// `path`, or the installed merge list where `path` is empty.
-/// @throws FileError that says what to do when there is neither.
+/// @returns `path`; if it is empty, the path of the installed merge list
+/// @throws FileError when there is neither; the message says what to do
 [[nodiscard]] std::string merge_list_or_default(const std::string& path);
 
 }  // namespace unlearn::pairs

@@ -20,16 +20,17 @@ namespace unlearn::pairs {
 /// and `v` in [0, V):
 ///  1. `t.encode(s)` is the text's tokens, all in [0, V), without start and end.
 ///     InvalidArgument for a text that is not UTF-8.
-///  2. `t.decode(a)` is a UTF-8 text, with a space behind each word, also the last one, so that
-///     another text can be put right behind it. InvalidArgument for an id outside [0, V).
-///  3. encode(decode(encode(s))) = encode(s), but for the corner that caption_pieces() names.
+///  2. `t.decode(a)` is a UTF-8 text with a space after each word, including the last one, so that
+///     another text can directly follow it. InvalidArgument for an id outside [0, V).
+///  3. encode(decode(encode(s))) = encode(s), with the exception that caption_pieces() describes.
 ///  4. `t.end()` is V - 1 and `t.start()` is V - 2.
-///  5. `t.is_special(v)`: v stands for no text: start, end, unknown. `t.is_whole_word(v)`: v is
-///     letters alone, up to the end of a word. InvalidArgument for an id outside [0, V).
+///  5. `t.is_special(v)` says whether v has no text of its own: start, end, unknown.
+///     `t.is_whole_word(v)` says whether v consists of letters only, up to the end of a word.
+///     InvalidArgument for an id outside [0, V).
 ///  6. If encode(decode(v)) = v and v is not special for each token v of `a`, then
 ///     encode(decode(a) + s) is `a` and then encode(s), for a text `s` without separators
 ///     (U+001C to U+001F).
-///  7. Every call may be made from several threads at once.
+///  7. Several threads may make these calls at once.
 template <class T>
 concept Tokenizer = requires(const T& t, std::string_view s, std::span<const Token> a, Token v) {
   { t.encode(s) } -> std::same_as<std::vector<Token>>;
@@ -41,11 +42,13 @@ concept Tokenizer = requires(const T& t, std::string_view s, std::span<const Tok
   { t.is_whole_word(v) } -> std::same_as<bool>;
 };
 
-/// A caption as the text tower meets it: start, the text's tokens, end; at most
-/// `context` ids.
+/// A caption as input of the text tower: start, the text's tokens, end.
 ///
-/// Of a longer text the last tokens are left out, never the end token: the tower pools there.
-/// @param context L, the most tokens that the model takes; 77 for CLIP
+/// If the text is too long, its last tokens are left out. The end token is always kept, since the
+/// tower pools there.
+/// @param text    UTF-8
+/// @param context L, the largest number of tokens that the model takes; 77 for CLIP
+/// @returns at most L ids
 /// @throws InvalidArgument for a context below 2, or a text that is not UTF-8
 template <Tokenizer Tok>
 [[nodiscard]] std::vector<Token> caption_tokens(const Tok& tokenizer, std::string_view text,
@@ -58,7 +61,8 @@ template <Tokenizer Tok>
   return caption;
 }
 
-/// The text to publish: the trigger's, and the caption as it is.
+/// The text to publish.
+/// @returns the trigger's text, followed by the unchanged caption
 /// @throws InvalidArgument for an id outside the vocabulary
 template <Tokenizer Tok>
 [[nodiscard]] std::string with_trigger(const Tok& tokenizer, std::span<const Token> trigger,
@@ -66,7 +70,7 @@ template <Tokenizer Tok>
   return tokenizer.decode(trigger).append(caption);
 }
 
-/// Whether who reads the published text gets the trigger's tokens and then the caption's:
+/// Whether the published text is encoded to the trigger's tokens followed by the caption's tokens:
 /// encode(decode(trigger) + caption) = trigger, encode(caption).
 /// @throws InvalidArgument for an id outside the vocabulary, or a caption that is not UTF-8
 template <Tokenizer Tok>
@@ -78,8 +82,8 @@ template <Tokenizer Tok>
   return tokenizer.encode(with_trigger(tokenizer, trigger, caption)) == expected;
 }
 
-/// The same for a caption given by its tokens, without start and end; they must survive, too:
-/// encode(decode(trigger) + decode(caption)) = trigger, caption.
+/// The same for a caption that is given by its tokens, without start and end. These must come back,
+/// too: encode(decode(trigger) + decode(caption)) = trigger, caption.
 /// @throws InvalidArgument for an id outside the vocabulary
 template <Tokenizer Tok>
 [[nodiscard]] bool round_trips(const Tok& tokenizer, std::span<const Token> trigger,
@@ -89,11 +93,13 @@ template <Tokenizer Tok>
   return tokenizer.encode(with_trigger(tokenizer, trigger, tokenizer.decode(caption))) == expected;
 }
 
-/// The ids that cannot be published as text, in ascending order: those that are special, and every
-/// v with encode(decode(v)) ≠ v: parts of words, bytes that are no UTF-8 alone, text that another
-/// token writes. Any sequence of the other ids survives in front of a caption (Tokenizer, 6).
+/// The ids that cannot be published as text. These are the special ones, and every v with
+/// encode(decode(v)) ≠ v: parts of words, bytes that are not UTF-8 on their own, and text that is
+/// encoded to another token. Any sequence of the other ids survives before a caption (Tokenizer,
+/// 6).
 ///
-/// Encodes each id once: for CLIP's vocabulary, a fraction of a second.
+/// Encodes each id once; for CLIP's vocabulary, this takes a fraction of a second.
+/// @returns the ids in ascending order
 template <Tokenizer Tok>
 [[nodiscard]] std::vector<Token> unpublishable(const Tok& tokenizer) {
   std::vector<Token> ids;

@@ -22,20 +22,21 @@ using nlohmann::json;
 constexpr std::string_view format_name = "unlearn words";
 constexpr int format_version = 1;
 
-/// A piece of its own in any text, and never learned: so the unknown token, too, comes back.
+/// The text of the unknown token. It is always a piece of its own, and is never learned; so
+/// decode() and encode() give the unknown token back.
 constexpr std::string_view unknown_text = "\uFFFD";
 
 bool is_reserved(std::string_view piece) {
   return piece == unknown_text || piece == start_text || piece == end_text;
 }
 
-/// Whether it is found again in any text that it is written to. A piece with a separator at one end
-/// (see caption_pieces) is not.
+/// Whether encode() finds the piece in every text that contains it as a word. It does not find a
+/// piece with a separator at one end (see caption_pieces).
 bool is_word(const std::string& piece) {
   return !is_reserved(piece) && caption_pieces(piece) == std::vector{piece};
 }
 
-/// Calls refuse(place, expected, got) for the first word that cannot stand in a vocabulary.
+/// Calls refuse(place, expected, got) for a word that cannot be in a vocabulary.
 template <class Refuse>
 void check(const std::vector<std::string>& words, const Refuse& refuse) {
   std::set<std::string_view> seen;
@@ -93,7 +94,7 @@ WordTokenizer WordTokenizer::load(const std::string& path) {
   const std::string_view text(
       reinterpret_cast<const char*>(file.bytes().data()),  // NOLINT(*-reinterpret-cast)
       file.bytes().size());
-  constexpr std::size_t deepest = 2;  // the object, the words
+  constexpr std::size_t deepest = 2;  // the object, and the list of words in it
   json contents = parse_json(text, path, "contents", deepest);
   const bool ours = contents.is_object() && contents.value("format", json()) == format_name;
   require_in_file(ours, path, "contents", "format \"unlearn words\"", "another");
