@@ -40,6 +40,7 @@
 #include "tool/commands/protection_run.hpp"
 #include "tool/commands/running_options.hpp"
 #include "tool/commands/stop_signals.hpp"
+#include "tool/commands/stopwatch.hpp"
 #include "tool/commands/surrogate_reset.hpp"
 #include "tool/publication/published_pairs.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
@@ -59,17 +60,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using State = RunState<MappedNoiseStore<>>;
-
-/// Seconds since it was made.
-class Stopwatch {
- public:
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 /// The pairs to protect, checked: every image is there and can be read.
 struct Sources {

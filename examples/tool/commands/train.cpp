@@ -25,6 +25,7 @@
 #include "tool/commands/model_options.hpp"
 #include "tool/commands/output_folder.hpp"
 #include "tool/commands/stop_signals.hpp"
+#include "tool/commands/stopwatch.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
@@ -121,7 +122,7 @@ Retrieval evaluate_untrained(const TrainOptions& options) {
 }
 
 void train(const TrainOptions& options) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch total;
   clip::use_threads(options.running.threads);
   require_device(options.running.device);
   const PairsOptions& test_pairs = options.test.empty() ? options.pairs : options.test;
@@ -194,7 +195,7 @@ void train(const TrainOptions& options) {
   Json done = to_json(found);
   done["settings"] = settings_of(options, set, tokenizer, config);
   done["version"] = unlearn::version;
-  done["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  done["seconds"] = total.seconds();
   out.finish(done);
   report(options, done);
 }
