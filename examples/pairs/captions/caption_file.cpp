@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "pairs/files/json_cursor.hpp"
 #include "pairs/files/json_text.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/io/atomic_file.hpp"
@@ -207,74 +208,34 @@ std::vector<CaptionRow> read_token_file(std::string_view text, const std::string
 
 // --- JSON
 
-/// A value in a JSON file, and where it stands there.
-struct Element {
-  const Json& value;
-  const std::string& path;
-  std::string place;  ///< a JSON pointer, RFC 6901
-
-  void require(bool holds, const char* expected) const {
-    if (holds) return;
-    require_in_file(holds, path, place.empty() ? "top level" : place, expected, value.type_name());
-  }
-
-  [[nodiscard]] bool has(const char* key) const { return value.contains(key); }
-
-  [[nodiscard]] Element operator[](const char* key) const {
-    require(value.is_object(), "an object");
-    const auto found = value.find(key);
-    require_in_file(found != value.end(), path, place + "/" + key, "a value", "nothing");
-    return {.value = *found, .path = path, .place = place + "/" + key};
-  }
-
-  [[nodiscard]] const std::string& text() const {
-    require(value.is_string(), "a string");
-    return value.get_ref<const std::string&>();
-  }
-
-  [[nodiscard]] std::int64_t number() const {
-    require(value.is_number_integer(), "an integer");
-    return value.get<std::int64_t>();
-  }
-
-  /// Calls work(element) for each of an array.
-  template <class Work>
-  void for_each(const Work& work) const {
-    require(value.is_array(), "an array");
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      work(Element{.value = value[i], .path = path, .place = place + "/" + std::to_string(i)});
-    }
-  }
-};
-
-std::vector<CaptionRow> read_karpathy(const Element& images) {
+std::vector<CaptionRow> read_karpathy(const JsonCursor& images) {
   std::vector<CaptionRow> rows;
-  images.for_each([&](const Element& image) {
+  for (const JsonCursor& image : images.elements()) {
     const std::string& name = image["filename"].text();
     const std::string split = image.has("split") ? image["split"].text() : std::string();
-    image["sentences"].for_each([&](const Element& sentence) {
+    for (const JsonCursor& sentence : image["sentences"].elements()) {
       rows.push_back({.image = name, .caption = sentence["raw"].text(), .split = split});
-      check_in_file(rows.back(), sentence.path, sentence.place);
-    });
-  });
+      check_in_file(rows.back(), sentence.file(), sentence.place());
+    }
+  }
   return rows;
 }
 
-std::vector<CaptionRow> read_coco(const Element& images, const Element& annotations) {
+std::vector<CaptionRow> read_coco(const JsonCursor& images, const JsonCursor& annotations) {
   std::unordered_map<std::int64_t, std::string> names;
-  images.for_each([&](const Element& image) {
-    const Element id = image["id"];
-    const bool is_new = names.emplace(id.number(), image["file_name"].text()).second;
-    require_in_file(is_new, id.path, id.place, "a number of its own", id.number());
-  });
+  for (const JsonCursor& image : images.elements()) {
+    const JsonCursor id = image["id"];
+    const bool is_new = names.emplace(id.integer(), image["file_name"].text()).second;
+    id.require(is_new, "a number of its own");
+  }
   std::vector<CaptionRow> rows;
-  annotations.for_each([&](const Element& annotation) {
-    const Element id = annotation["image_id"];
-    const auto name = names.find(id.number());
-    require_in_file(name != names.end(), id.path, id.place, "the id of an image", id.number());
+  for (const JsonCursor& annotation : annotations.elements()) {
+    const JsonCursor id = annotation["image_id"];
+    const auto name = names.find(id.integer());
+    id.require(name != names.end(), "the id of an image");
     rows.push_back({.image = name->second, .caption = annotation["caption"].text()});
-    check_in_file(rows.back(), annotation.path, annotation.place);
-  });
+    check_in_file(rows.back(), annotation.file(), annotation.place());
+  }
   return rows;
 }
 
@@ -294,7 +255,7 @@ std::vector<CaptionRow> read_json(std::string_view text, const std::string& path
   } catch (const Json::exception& error) {
     require_in_file(false, path, "JSON", "a complete document", error.what());
   }
-  const Element top{.value = json, .path = path, .place = ""};
+  const JsonCursor top(json, path);
   return top.has("annotations") ? read_coco(top["images"], top["annotations"])
                                 : read_karpathy(top["images"]);
 }

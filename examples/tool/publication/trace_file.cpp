@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/publication/trace_file.hpp"
 
+#include <concepts>
+#include <type_traits>
+
 #include "pairs/files/number_table.hpp"
 
 namespace unlearn::tool {
 
 // What is written and what is read. The structured binding fails when a member is added.
 template <class Archive, class Line>
+  requires std::same_as<std::remove_const_t<Line>, TraceLine>
 void describe(Archive& archive, Line& line) {
   auto& [round, surrogate, trigger, noise] = line;
   archive("round", round);
