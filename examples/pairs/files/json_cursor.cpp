@@ -18,8 +18,8 @@ std::string pointer_part(std::string_view key) {
   constexpr std::size_t longest = 64;
   const bool plain = key.size() <= longest &&
                      std::ranges::all_of(key, [](char c) { return c >= ' ' && c <= '~'; });
-  if (!plain) return "/" + json_quoted(key);
   std::string part = "/";
+  if (!plain) return part.append(json_quoted(key));
   for (const char c : key) {
     if (c == '~') {
       part += "~0";
@@ -104,9 +104,13 @@ std::uint64_t JsonCursor::whole_number(std::uint64_t least, std::uint64_t most) 
   const bool holds =
       whole && value_->get<std::uint64_t>() >= least && value_->get<std::uint64_t>() <= most;
   if (!holds) {
-    std::string expected = "an integer, " + number_text(least);
-    expected += most < std::numeric_limits<std::uint64_t>::max() ? " to " + number_text(most)
-                                                                 : std::string(" or more");
+    std::string expected = "an integer, ";
+    expected.append(number_text(least));
+    if (most == std::numeric_limits<std::uint64_t>::max()) {
+      expected.append(" or more");
+    } else {
+      expected.append(" to ").append(number_text(most));
+    }
     require(false, expected);
   }
   return value_->get<std::uint64_t>();
@@ -118,10 +122,9 @@ double JsonCursor::number(double least, double most) const {
   if (!holds) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     std::string expected = "a number";
-    if (least > -infinity) {
-      expected += ", " + number_text(least);
-      expected += most < infinity ? " to " + number_text(most) : std::string(" or more");
-    }
+    if (least > -infinity) expected.append(", ").append(number_text(least));
+    if (least > -infinity && most == infinity) expected.append(" or more");
+    if (most < infinity) expected.append(" to ").append(number_text(most));
     require(false, expected);
   }
   return value_->get<double>();
