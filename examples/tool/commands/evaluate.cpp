@@ -13,9 +13,11 @@
 #include "clip/training/training.hpp"
 #include "pairs/text/any_tokenizer.hpp"
 #include "tool/commands/commands.hpp"
+#include "tool/commands/evaluation.hpp"
 #include "tool/commands/model_options.hpp"
 #include "tool/commands/pairs_options.hpp"
-#include "tool/commands/train.hpp"
+#include "tool/commands/running_options.hpp"
+#include "tool/publication/training_result.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/io/file_mapping.hpp"
 #include "unlearn/io/npy.hpp"
@@ -34,7 +36,7 @@ struct EvaluateOptions {
   std::size_t captions_per_image = 5;
   std::size_t k = 10;
   unsigned threads = 0;
-  std::string device = "cpu";
+  Device device = Device::cpu;
   bool json = false;
 };
 
@@ -47,15 +49,14 @@ Retrieval of_embeddings(const EvaluateOptions& options) {
 }
 
 Retrieval of_model(const EvaluateOptions& options) {
-  clip::use_threads(options.threads);
-  require_device(options.device);
+  set_up_torch(options.device, options.threads);
   require(options.vocab != "words", "--vocab of a trained model",
           "the file that it was trained with", "words");
   const pairs::AnyTokenizer tokenizer = make_tokenizer(options.vocab, {});
   clip::Clip model = make_model({.weights = options.weights, .vocabulary = tokenizer.vocabulary()});
   pairs::ImagePairs pairs =
       evaluation_pairs(options.pairs, options.split, tokenizer, model->config(), options.threads);
-  clip::ClipEncoder encoder(model, {.device = at::Device(options.device)});
+  clip::ClipEncoder encoder(model, {.device = torch_device(options.device)});
   return clip::evaluate(encoder, pairs, options.k);
 }
 
@@ -96,15 +97,13 @@ void add_evaluate(CLI::App& app) {
           ->check(CLI::ExistingFile)
           ->group(of_model);
   add_pairs_options(*command, options->pairs);
-  command->add_option("--split", options->split, "Rows to evaluate on; \"\" for all")
+  command->add_option("--split", options->split, "Which rows to evaluate on; \"\" for all")
       ->capture_default_str()
       ->group(of_model);
   add_vocab_option(*command, options->vocab);
-  command->add_option("--device", options->device, "cpu, or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group(of_model);
-  command->add_option("--threads", options->threads, "0 for one a core")
+  add_device_option(*command, options->device)->group(of_model);
+  command
+      ->add_option("--threads", options->threads, "How many threads to use; 0 for one on each core")
       ->capture_default_str()
       ->group(of_model);
 
@@ -130,13 +129,14 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str()
       ->group(of_embeddings);
 
-  command->add_option("--k", options->k, "How far down the list a hit still counts")
+  command->add_option("--k", options->k, "A match counts as a hit if it is among the first k")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->footer(
-      "An image's rank is that of the best of its captions; a caption's that of its image. Ranks\n"
-      "count from 1; docs/mathematics.md says what becomes of ties.\n\n"
+      "The rank of an image is the best rank of its captions; the rank of a caption is that of "
+      "its\n"
+      "image. Ranks start at 1. docs/mathematics.md defines the ranks of ties.\n\n"
       "  $ unlearn evaluate --weights hacker/model.safetensors --pairs flickr8k --json\n"
       "  $ unlearn evaluate --image-embeddings a.npy --text-embeddings b.npy "
       "--captions-per-image 5");

@@ -9,10 +9,9 @@
 #include "pairs/images/image_pairs.hpp"
 #include "tool/commands/stop_signals.hpp"
 #include "tool/commands/surrogate_reset.hpp"
+#include "tool/publication/published_files.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
-#include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/mapped_noise_store.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 
 namespace unlearn::tool {
@@ -21,7 +20,7 @@ namespace unlearn::tool {
 struct ProtectionRun {
   clip::TimedModel<clip::ClipEncoder>& model;
   pairs::ImagePairs& pairs;
-  RunState<MappedNoiseStore<>>& state;
+  ProtectionState& state;
   std::mt19937_64& rng;
   const SurrogateReset& reset;
   ProgressBar<>& bar;

@@ -85,9 +85,8 @@ void verify(const VerifyOptions& options) {
   VerificationOptions verification = options.verification;
   CountLine line("verifying images", options.quiet);
   verification.progress = [&](std::size_t done, std::size_t all) { line(done, all); };
-  const Verification found =
-      verify(clean_pairs_in(options.clean, options.captions), options.protected_folder,
-                   verification);
+  const Verification found = verify(clean_pairs_in(options.clean, options.captions),
+                                    options.protected_folder, verification);
   if (options.json) {
     std::cout << as_json(found) << '\n';
   } else if (!options.quiet) {
