@@ -45,6 +45,19 @@ TEST(NumberText, RoundsForPeople) {
   EXPECT_EQ(rounded_text(1234.5678, 3), "1.23e+03");
 }
 
+TEST(DurationText, HasHoursWhereThereAreSome) {
+  EXPECT_EQ(duration_text(0), "0:00");
+  EXPECT_EQ(duration_text(8.4), "0:08");
+  EXPECT_EQ(duration_text(59.5), "1:00");
+  EXPECT_EQ(duration_text(3599.4), "59:59");
+  EXPECT_EQ(duration_text(3751), "1:02:31");
+}
+
+TEST(DurationText, StaysInItsRange) {
+  EXPECT_EQ(duration_text(-5), "0:00");
+  EXPECT_EQ(duration_text(1e300), "999:00:00");
+}
+
 TEST(HexText, HasAlwaysSixteenDigits) {
   EXPECT_EQ(hex_text(0), "0000000000000000");
   EXPECT_EQ(hex_text(0x0123456789ABCDEF), "0123456789abcdef");

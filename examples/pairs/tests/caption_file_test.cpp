@@ -224,9 +224,9 @@ TEST(CaptionJson, ReadsCocosFiles) {
 TEST(CaptionJson, NamesTheElement) {
   EXPECT_EQ(complaint("[]"), "top level: expected an object, got array");
   EXPECT_EQ(complaint("{}"), "/images: expected a value, got nothing");
-  EXPECT_EQ(complaint(R"({"images": 3})"), "/images: expected an array, got number");
+  EXPECT_EQ(complaint(R"({"images": 3})"), "/images: expected an array, got 3");
   EXPECT_EQ(complaint(R"({"images": [{"filename": "a", "sentences": []}, 5]})"),
-            "/images/1: expected an object, got number");
+            "/images/1: expected an object, got 5");
   EXPECT_EQ(complaint(R"({"images": [{"sentences": []}]})"),
             "/images/0/filename: expected a value, got nothing");
   EXPECT_EQ(complaint(R"({"images": [{"filename": null}]})"),
@@ -234,7 +234,7 @@ TEST(CaptionJson, NamesTheElement) {
   EXPECT_EQ(complaint(R"({"images": [{"filename": "a", "sentences": [{"raw": "b"}, {}]}]})"),
             "/images/0/sentences/1/raw: expected a value, got nothing");
   EXPECT_EQ(complaint(R"({"annotations": [], "images": [{"id": "1", "file_name": "a"}]})"),
-            "/images/0/id: expected an integer, got string");
+            "/images/0/id: expected an integer, got \"1\"");
   EXPECT_EQ(complaint(R"({"annotations": [], "images": [{"id": 1, "file_name": "a"},
                                                         {"id": 1, "file_name": "b"}]})"),
             "/images/1/id: expected a number of its own, got 1");

@@ -10,24 +10,24 @@
 
 namespace unlearn::tool {
 
-/// Shows on one line of stderr how many of all are done, and how long the others will take:
+/// Shows on one line of stderr how many of all items are done, and how long the rest will take:
 ///
 ///     verifying images: 1230 of 6091  412/s  ETA 0:12
 ///
-/// Quiet where there is no terminal, and during the first two seconds: what is done by then needs
-/// no line. Drawn ten times a second at most. What is drawn last is left standing.
+/// Shows nothing where stderr is no terminal, and nothing in the first two seconds: most work is
+/// done by then. Redraws the line ten times a second at most, and leaves the last one there.
 class CountLine {
  public:
-  /// @param doing what is done: "verifying images"
+  /// @param doing what the user reads first: "verifying images"
   /// @param quiet nothing is shown, even on a terminal
   CountLine(std::string doing, bool quiet);
 
-  /// Draws the line anew.
+  /// Draws the line again, unless it was drawn a moment ago.
   void operator()(std::size_t done, std::size_t all);
 
  private:
   std::string doing_;
-  std::optional<unlearn::TerminalLine> line_;
+  std::optional<TerminalLine> line_;
   std::chrono::steady_clock::time_point begin_;
   std::chrono::steady_clock::time_point next_;
 };

@@ -9,6 +9,7 @@
 #include "unlearn/core/error.hpp"
 
 namespace unlearn::tool {
+
 clip::Clip make_model(const ModelRequest& request) {
   if (!request.weights.empty()) {
     clip::Clip model = clip::load_clip(request.weights);
@@ -22,19 +23,24 @@ clip::Clip make_model(const ModelRequest& request) {
   return clip::Clip(config, request.seed);
 }
 
-void require_device(const std::string& device) {
-  require(device == "cpu" || at::hasCUDA(), "device of a LibTorch without CUDA", "cpu", device);
-  if (device == "cpu") return;
+at::Device torch_device(Device device) {
+  return at::Device(device == Device::cuda ? at::kCUDA : at::kCPU);
+}
+
+void set_up_torch(Device device, unsigned threads) {
+  clip::use_threads(threads);
+  if (device == Device::cpu) return;
+  require(at::hasCUDA(), "device of a LibTorch without CUDA", "cpu", pairs::name_of(device));
   // Single precision is what it says, and cuDNN's sums have one order.
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
 }
 
-clip::Precision parse_precision(const std::string& precision, const std::string& device) {
-  if (precision == "bfloat16") return clip::Precision::bfloat16;
-  if (precision == "single") return clip::Precision::single;
-  return device == "cuda" || clip::multiplies_bfloat16() ? clip::Precision::bfloat16
-                                                         : clip::Precision::single;
+clip::Precision precision_of(Arithmetic arithmetic, Device device) {
+  if (arithmetic == Arithmetic::single) return clip::Precision::single;
+  if (arithmetic == Arithmetic::bfloat16) return clip::Precision::bfloat16;
+  return device == Device::cuda || clip::multiplies_bfloat16() ? clip::Precision::bfloat16
+                                                               : clip::Precision::single;
 }
 
 }  // namespace unlearn::tool

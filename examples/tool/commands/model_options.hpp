@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "clip/encoder/clip_encoder.hpp"
 #include "clip/model/model.hpp"
+#include "tool/commands/running_options.hpp"
+#include "tool/publication/protection_plan.hpp"
 
 namespace unlearn::tool {
 
@@ -23,12 +27,16 @@ struct ModelRequest {
 /// @throws InvalidArgument when a model from a file has another vocabulary
 [[nodiscard]] clip::Clip make_model(const ModelRequest& request);
 
-/// Sets LibTorch up for work on `device`: on `cuda` without TF32, by cuDNN's deterministic ways.
-/// @throws InvalidArgument for `cuda` with a LibTorch that has none
-void require_device(const std::string& device);
+/// A device as LibTorch names it.
+[[nodiscard]] at::Device torch_device(Device device);
 
-/// "single", "bfloat16", or "auto": bfloat16 where the device multiplies it.
-[[nodiscard]] clip::Precision parse_precision(const std::string& precision,
-                                              const std::string& device);
+/// Sets LibTorch up for work on a device with so many threads: on CUDA without TF32, and with
+/// cuDNN's deterministic algorithms. Call it before any other use of LibTorch.
+/// @param threads 0 for one on each core
+/// @throws InvalidArgument for CUDA with a LibTorch that has none
+void set_up_torch(Device device, unsigned threads);
+
+/// The precision that is meant; `automatic` is bfloat16 where the device multiplies it.
+[[nodiscard]] clip::Precision precision_of(Arithmetic arithmetic, Device device);
 
 }  // namespace unlearn::tool

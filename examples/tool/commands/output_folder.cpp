@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/commands/output_folder.hpp"
 
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <system_error>
 #include <utility>
 
+#include "pairs/files/json_cursor.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/io/atomic_file.hpp"
 
@@ -41,8 +40,7 @@ OutputFolder::OutputFolder(std::string path, std::string done_file, const nlohma
   complete_ = fs::exists(file(done_file_));
   const bool begun = complete_ || fs::exists(record);
   if (begun && !resume) {
-    throw FileError(expectation(name,
-                                "another folder, or --resume to go on with the run in this one",
+    throw FileError(expectation(name, "another folder, or --resume to continue the run in this one",
                                 complete_ ? "a complete run" : "an unfinished run"));
   }
   if (!begun) {
@@ -81,22 +79,6 @@ void write_json(const std::string& path, const nlohmann::json& json) {
   file.commit();
 }
 
-nlohmann::json read_json(const std::string& path) {
-  constexpr std::size_t most_bytes = std::size_t{256} << 20U;
-  std::error_code failure;
-  const auto size = fs::file_size(path, failure);
-  if (failure) {
-    throw FileError(expectation("file '" + path + "'", "to read it", failure.message()));
-  }
-  require_in_file(size <= most_bytes, path, "size", "at most 256 MiB",
-                  std::to_string(size) + " bytes");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw FileError(expectation("file '" + path + "'", "to read it", "an error"));
-  try {
-    return nlohmann::json::parse(in);
-  } catch (const nlohmann::json::exception& error) {
-    throw FileError(expectation("file '" + path + "'", "JSON", error.what()));
-  }
-}
+nlohmann::json read_json(const std::string& path) { return pairs::JsonFile(path).top().value(); }
 
 }  // namespace unlearn::tool

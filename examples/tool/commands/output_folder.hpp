@@ -7,17 +7,17 @@
 
 namespace unlearn::tool {
 
-/// The folder that a command writes, and how far its run is.
+/// The folder that a command writes its results to, and how far its run has come.
 ///
-/// `run/settings.json` says what the run was started with; what is written last, named `done_file`,
-/// says that it is complete. A run that was interrupted is gone on with only if it is asked for
-/// with the same settings.
+/// `run/settings.json` holds the settings that the run was started with. The file named `done_file`
+/// is written last: where it exists, the run is complete. A run that was interrupted can be resumed
+/// with the same settings only.
 class OutputFolder {
  public:
-  /// Makes the folder, or takes one that is empty; with `resume` also one with such a run.
+  /// Makes the folder, or takes one that is empty. With `resume`, also takes one with a run.
   /// @param settings whatever decides on the bytes that the run ends in
-  /// @throws FileError when something else is in it, it cannot be made, or the settings of the run
-  ///         in it differ; the message names the first that does
+  /// @throws FileError when something else is in it, it cannot be made, or the run in it has other
+  ///         settings; the message names the first that differs
   OutputFolder(std::string path, std::string done_file, const nlohmann::json& settings,
                bool resume);
 
@@ -25,9 +25,9 @@ class OutputFolder {
   [[nodiscard]] bool complete() const { return complete_; }
   /// A file in the folder.
   [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-  /// A folder in it for a while, made when need be.
+  /// A file or folder in `run/`, which is removed when the run is complete.
   [[nodiscard]] std::string run_file(const std::string& name) const;
-  /// Makes `name` the file that says the run is complete, and removes `run/`.
+  /// Writes `done` as the file that marks the run as complete, and removes `run/`.
   void finish(const nlohmann::json& done) const;
 
  private:
@@ -40,8 +40,8 @@ class OutputFolder {
 /// @throws FileError
 void write_json(const std::string& path, const nlohmann::json& json);
 
-/// Reads a JSON file of at most 256 MiB.
-/// @throws FileError when it cannot be read, is larger or no JSON
+/// Reads a JSON file; see JsonFile.
+/// @throws FileError
 [[nodiscard]] nlohmann::json read_json(const std::string& path);
 
 }  // namespace unlearn::tool

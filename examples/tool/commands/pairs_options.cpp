@@ -49,11 +49,13 @@ void add_pairs_options(CLI::App& command, PairsOptions& options) {
                   "Folder with images in images/ and captions in captions.csv")
       ->check(CLI::ExistingDirectory);
   command
-      .add_option("--images", options.images, "Folder of the images, instead of --pairs's images/")
+      .add_option("--images", options.images,
+                  "Folder of the images, if it is not images/ in --pairs")
       ->check(CLI::ExistingDirectory);
-  command.add_option("--captions", options.captions,
-                     "Captions, instead of --pairs's captions.csv: CSV (image,caption[,split]), "
-                     "Flickr8k's token file, Karpathy's or COCO's JSON");
+  command.add_option(
+      "--captions", options.captions,
+      "Captions file, if it is not captions.csv in --pairs: CSV (image,caption[,split]), "
+      "Flickr8k's token file, Karpathy's or COCO's JSON");
 }
 
 pairs::AnyTokenizer make_tokenizer(const std::string& vocab,
@@ -65,9 +67,9 @@ pairs::AnyTokenizer make_tokenizer(const std::string& vocab,
 void add_vocab_option(CLI::App& command, std::string& vocab) {
   command.add_option(
       "--vocab", vocab,
-      "CLIP's merge list, bpe_simple_vocab_16e6.txt[.gz]; or a vocabulary.json that "
-      "a training wrote; or the word `words` to learn one from the captions. Without "
-      "it, the merge list that an installed open_clip_torch brings");
+      "Vocabulary: CLIP's merge list, bpe_simple_vocab_16e6.txt[.gz]; a vocabulary.json of "
+      "`unlearn train`; or `words`, to learn whole words from the captions. Without it, the merge "
+      "list of an installed open_clip_torch");
 }
 
 }  // namespace unlearn::tool

@@ -19,9 +19,9 @@ struct PairsOptions {
   std::string captions{};  ///< captions file; empty for the pairs folder's
 
   [[nodiscard]] bool empty() const { return pairs.empty() && images.empty() && captions.empty(); }
-  /// @throws InvalidArgument when it is told nowhere
+  /// @throws InvalidArgument when neither is given
   [[nodiscard]] std::string images_folder() const;
-  /// @throws InvalidArgument when it is told nowhere
+  /// @throws InvalidArgument when neither is given
   [[nodiscard]] std::string captions_file() const;
   /// The file of an image.
   [[nodiscard]] std::string image_path(const std::string& image) const;

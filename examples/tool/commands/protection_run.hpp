@@ -9,19 +9,18 @@
 #include "pairs/images/image_pairs.hpp"
 #include "tool/commands/stop_signals.hpp"
 #include "tool/commands/surrogate_reset.hpp"
+#include "tool/publication/published_files.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
-#include "unlearn/mem/run_state.hpp"
-#include "unlearn/noise/mapped_noise_store.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 
 namespace unlearn::tool {
 
-/// All that a protection works on, and who is told of it.
+/// What a protection works on, and its observers.
 struct ProtectionRun {
   clip::TimedModel<clip::ClipEncoder>& model;
   pairs::ImagePairs& pairs;
-  RunState<MappedNoiseStore<>>& state;
+  ProtectionState& state;
   std::mt19937_64& rng;
   const SurrogateReset& reset;
   ProgressBar<>& bar;
@@ -29,9 +28,8 @@ struct ProtectionRun {
   const StopSignals& signals;
 };
 
-/// mem.minimize() by a policy of unlearn::cuda's, with images and noise in the memory of
-/// PyTorch's current GPU; where they do not fit, batch by batch. The model's signals must be on the
-/// device.
+/// Calls mem.minimize() with images and noise in the memory of PyTorch's current GPU. What does not
+/// fit there is moved batch by batch. The model must take signals that are on the device.
 ///
 /// Only in builds with UNLEARN_CUDA and a LibTorch that has CUDA.
 RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& run);

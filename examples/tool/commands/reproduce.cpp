@@ -36,6 +36,7 @@
 #include "tool/experiments/page.hpp"
 #include "tool/experiments/presets.hpp"
 #include "tool/experiments/run_record.hpp"
+#include "tool/publication/training_result.hpp"
 #include "tool/publication/verification.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
@@ -232,7 +233,7 @@ class Reproduction {
     training.size = preset_.size;
     training.plan = preset_.training;
     training.cleaning = hacker.cleaning;
-    training.running.device = preset_.device;
+    training.running.device = *pairs::enum_named<Device>(preset_.device);
     training.running.threads = options_.threads;
     training.running.seed = options_.seed * 1000 + hacker.number;
     training.running.resume = true;
@@ -263,31 +264,31 @@ class Reproduction {
     ProtectOptions options{
         .pairs = options_.pairs, .split = "train", .out = stage("protect-" + row.name)};
     options.vocab = vocab();
-    options.method = row.method;
-    if (row.trigger_length > 0) options.trigger_length = row.trigger_length;
-    options.model = preset_.model;
-    options.size = preset_.size;
-    options.learning_rate = preset_.surrogate_rate;
-    options.candidates = preset_.candidates;
-    options.running.device = preset_.device;
+    options.plan.method = *pairs::enum_named<Method>(row.method);
+    if (row.trigger_length > 0) options.plan.trigger_length = row.trigger_length;
+    options.plan.model = preset_.model;
+    options.plan.size = preset_.size;
+    options.plan.learning_rate = preset_.surrogate_rate;
+    options.plan.candidates = preset_.candidates;
+    options.running.device = *pairs::enum_named<Device>(preset_.device);
     options.running.threads = options_.threads;
     options.running.seed = options_.seed;
     options.running.resume = true;
     options.running.quiet = options_.quiet;
     options.running.silent = true;
     if (row.method == "mem") {
-      options.rounds = preset_.mem_rounds;
-      options.trigger_rounds = preset_.trigger_rounds;
-      options.surrogate_steps = preset_.mem_surrogate_steps;
-      options.surrogate_rounds = preset_.surrogate_rounds;
+      options.plan.rounds = preset_.mem_rounds;
+      options.plan.trigger_rounds = preset_.trigger_rounds;
+      options.plan.surrogate_steps = preset_.mem_surrogate_steps;
+      options.plan.surrogate_rounds = preset_.surrogate_rounds;
     } else if (row.method == "em") {
-      options.rounds = preset_.em_rounds;
-      options.surrogate_steps = preset_.em_surrogate_steps;
+      options.plan.rounds = preset_.em_rounds;
+      options.plan.surrogate_steps = preset_.em_surrogate_steps;
     } else {
       const std::string clean = stage(clean_hacker().stage(preset_));
-      options.weights = clean + "/model.safetensors";
-      options.model.clear();
-      options.size = 0;
+      options.plan.weights = clean + "/model.safetensors";
+      options.plan.model.clear();
+      options.plan.size = 0;
       if (vocab() == "words") options.vocab = clean + "/vocabulary.json";
     }
     return options;

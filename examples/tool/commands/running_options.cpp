@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/commands/running_options.hpp"
 
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include "tool/commands/enum_option.hpp"
 
 namespace unlearn::tool {
 
 void add_running_options(CLI::App& command, RunningOptions& options, const std::string& seed_of) {
   const std::string running = "Running";
   command.add_option("--seed", options.seed, seed_of)->capture_default_str()->group(running);
-  command.add_option("--device", options.device, "cpu, or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group(running);
-  command.add_option("--threads", options.threads, "0 for one a core")
+  add_device_option(command, options.device)->group(running);
+  command
+      .add_option("--threads", options.threads, "How many threads to use; 0 for one on each core")
       ->capture_default_str()
       ->group(running);
   command
@@ -24,11 +21,15 @@ void add_running_options(CLI::App& command, RunningOptions& options, const std::
       ->group(running);
   command
       .add_flag("--resume", options.resume,
-                "Go on with the run in --out, if there is one; give the same options")
+                "Continue the run in --out, if there is one; give the same options as before")
       ->group(running);
-  command.add_flag("--quiet", options.quiet, "No progress, and the shortest result")
+  command.add_flag("--quiet", options.quiet, "Show no progress, and only the shortest result")
       ->group(running);
   command.add_flag("--json", options.json, "Print the result as JSON")->group(running);
+}
+
+CLI::Option* add_device_option(CLI::App& command, Device& device) {
+  return add_enum_option(command, "--device", device, "Where the model runs");
 }
 
 }  // namespace unlearn::tool

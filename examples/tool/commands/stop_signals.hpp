@@ -8,8 +8,9 @@
 
 namespace unlearn::tool {
 
-/// An observer: while it lives, the first Ctrl-C (SIGINT) or SIGTERM ends the run after the batch
-/// under way, so that a checkpoint is written; the second one ends the program. One at a time.
+/// An observer that stops the run when the user does. While it exists, the first Ctrl-C (SIGINT) or
+/// SIGTERM ends the run after the current batch, so that a checkpoint is written; the second one
+/// ends the program. Only one may exist at a time.
 class StopSignals {
  public:
   StopSignals();
@@ -17,7 +18,7 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   ~StopSignals();
 
-  /// Stop once a signal has come.
+  /// @returns Flow::stop once a signal has come
   [[nodiscard]] Flow operator()(const BatchEnd& event) const;
 
  private:

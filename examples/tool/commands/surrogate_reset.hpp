@@ -9,12 +9,12 @@
 
 namespace unlearn::tool {
 
-/// Where a surrogate has lasted its rounds, another begins, with other initial weights: the
-/// expectation over f of Eq. 4, one draw after another. Noise and triggers go on.
+/// An observer that replaces the surrogate by one with other initial weights after every so many
+/// rounds: the expectation over f of Eq. 4, one draw after another. Noise and triggers are kept.
 class SurrogateReset {
  public:
-  /// @param renew renew(number) gives the surrogate of that number the encoder's place; 0 is the
-  /// first
+  /// @param rounds how many rounds a surrogate lasts; 0 for all of them
+  /// @param renew  renew(number) puts surrogate `number` in place; the first one has number 0
   SurrogateReset(std::uint32_t rounds, std::function<void(std::uint32_t)> renew)
       : rounds_(rounds), renew_(std::move(renew)) {}
 

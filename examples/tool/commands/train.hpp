@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "clip/training/training.hpp"
@@ -34,19 +33,7 @@ struct TrainOptions {
 /// @throws InvalidArgument, FileError; Interrupted when a signal ended the run
 void train(const TrainOptions& options);
 
-/// Retrieval of the model before it has learned anything.
+/// Retrieval of the model with its initial weights, without any training.
 [[nodiscard]] Retrieval evaluate_untrained(const TrainOptions& options);
-
-/// Evaluated pairs: the rows of a split, image by image.
-[[nodiscard]] pairs::ImagePairs evaluation_pairs(const PairsOptions& pairs,
-                                                 const std::string& split,
-                                                 const pairs::AnyTokenizer& tokenizer,
-                                                 const clip::ClipConfig& config, unsigned threads);
-
-/// {"i2t": {"hit10", "medr"}, "t2i": {...}}
-[[nodiscard]] nlohmann::json to_json(const Retrieval& found);
-
-/// A line for people.
-[[nodiscard]] std::string to_line(const std::string& name, const Retrieval& found);
 
 }  // namespace unlearn::tool

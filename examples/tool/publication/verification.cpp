@@ -24,7 +24,7 @@
 #include "pairs/text/merge_list.hpp"
 #include "pairs/text/tokenizer.hpp"
 #include "pairs/text/word_tokenizer.hpp"
-#include "tool/publication/published_manifest.hpp"
+#include "tool/publication/manifest.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
@@ -234,7 +234,7 @@ void verify_images(const ImageVerifier& verifier, const PublishedManifest& manif
 struct Rows {
   std::vector<pairs::CaptionRow> published{};
   std::vector<pairs::CaptionRow> clean{};              ///< of the split
-  std::optional<std::vector<std::size_t>> clean_of{};  ///< published to clean; nothing: the same
+  std::optional<std::vector<ManifestRow>> clean_of{};  ///< published to clean; nothing: the same
   std::unordered_map<std::string, std::size_t> image;  ///< in the manifest, by its name in the CSV
 
   /// How many have a clean row.
@@ -242,7 +242,7 @@ struct Rows {
     return clean_of ? published.size() : std::min(published.size(), clean.size());
   }
   [[nodiscard]] const pairs::CaptionRow& clean_row(std::size_t row) const {
-    return clean[clean_of ? (*clean_of)[row] : row];
+    return clean[clean_of ? (*clean_of)[row].row : row];
   }
 };
 
@@ -253,9 +253,9 @@ Rows read_rows(const CleanPairs& clean, const std::string& captions_path,
   pairs::require_regular_file(clean.captions);
   rows.published = pairs::read_captions(captions_path);
   rows.clean = pairs::read_captions(clean.captions);
-  if (!manifest.split.empty()) {
-    std::erase_if(rows.clean,
-                  [&](const pairs::CaptionRow& row) { return row.split != manifest.split; });
+  const std::string split = manifest.split.value_or("");
+  if (!split.empty()) {
+    std::erase_if(rows.clean, [&](const pairs::CaptionRow& row) { return row.split != split; });
   }
   rows.clean_of = manifest.rows;
   if (rows.clean_of) {
@@ -263,7 +263,7 @@ Rows read_rows(const CleanPairs& clean, const std::string& captions_path,
         rows.clean_of->size() == rows.published.size(), manifest_path, "/rows",
         "one for each of the " + std::to_string(rows.published.size()) + " rows in captions.csv",
         rows.clean_of->size());
-    const std::size_t last = rows.clean_of->empty() ? 0 : rows.clean_of->back();
+    const std::size_t last = rows.clean_of->empty() ? 0 : rows.clean_of->back().row;
     require_in_file(
         rows.clean_of->empty() || last < rows.clean.size(), manifest_path, "/rows",
         "numbers below " + std::to_string(rows.clean.size()) + ", the clean rows of the split",

@@ -120,8 +120,8 @@ def check_disk_full(pairs, scratch, straight):
         assert contents(out) == contents(straight)
 
 
-def check_turnover(pairs, scratch, straight):
-    """Where a surrogate lasts one round, the second round has another."""
+def check_surrogate_reset(pairs, scratch, straight):
+    """With --surrogate-rounds 1, the second round has another surrogate than the first."""
     out = scratch / "one-surrogate"
     succeed("protect", "--pairs", pairs, "--out", out, *FAST[:-2], "--quiet")
     one, several = ((folder / "trace.csv").read_text().splitlines() for folder in (out, straight))
@@ -254,7 +254,7 @@ def main():
         check_kill(pairs, scratch, straight)
         check_interrupt(pairs, scratch, straight)
         check_disk_full(pairs, scratch, straight)
-        check_turnover(pairs, scratch, straight)
+        check_surrogate_reset(pairs, scratch, straight)
         check_bad_input(pairs, scratch)
         check_tampering(pairs, scratch, straight)
         check_scopes(pairs, scratch)

@@ -27,7 +27,7 @@
 #include "pairs/text/tokenizer.hpp"
 #include "pairs/text/word_tokenizer.hpp"
 #include "temporary_directory.hpp"
-#include "tool/publication/published_manifest.hpp"
+#include "tool/publication/manifest.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/io/npy.hpp"
 #include "unlearn/metrics/perturbation.hpp"
@@ -576,28 +576,28 @@ TEST_F(VerificationTest, AManifestThatLacksSomething) {
 TEST_F(VerificationTest, AManifestWithValuesOfAnotherType) {
   EXPECT_EQ(error_with("/program", "other"), "/program: expected \"unlearn\", got \"other\"");
   EXPECT_EQ(error_with("/settings", json::array()), "/settings: expected an object, got array");
-  EXPECT_EQ(error_with("/images", 3), "/images: expected an array, got number");
+  EXPECT_EQ(error_with("/images", 3), "/images: expected an array, got 3");
   EXPECT_EQ(error_with("/images/1", nullptr), "/images/1: expected an object, got null");
-  EXPECT_EQ(error_with("/images/1/file", 3), "/images/1/file: expected a string, got number");
+  EXPECT_EQ(error_with("/images/1/file", 3), "/images/1/file: expected a string, got 3");
   EXPECT_EQ(error_with("/settings/size", "12"),
-            "/settings/size: expected an integer, 1 to 16384, got string");
-  EXPECT_EQ(error_with("/settings/split", 1), "/settings/split: expected a string, got number");
+            "/settings/size: expected an integer, 1 to 16384, got \"12\"");
+  EXPECT_EQ(error_with("/settings/split", 1), "/settings/split: expected a string, got 1");
   EXPECT_EQ(error_with("/settings/tokenizer/kind", "none"),
             "/settings/tokenizer/kind: expected \"bpe\" or \"words\", got \"none\"");
   EXPECT_EQ(error_with("/settings/tokenizer/words/1", 1),
-            "/settings/tokenizer/words/1: expected a string, got number");
+            "/settings/tokenizer/words/1: expected a string, got 1");
   EXPECT_THAT(error_with("/settings/tokenizer/words/1", words[0]),
               HasSubstr("word 1: expected a word that is not there yet, got"));
-  EXPECT_EQ(error_with("/rows", {1}), "/rows/0: expected an object, got number");
+  EXPECT_EQ(error_with("/rows", {1}), "/rows/0: expected an object, got 1");
 }
 
 TEST_F(VerificationTest, AManifestWithNumbersThatAreOutOfRange) {
   EXPECT_EQ(error_with("/settings/epsilon_levels", 256),
             "/settings/epsilon_levels: expected an integer, 0 to 255, got 256");
   EXPECT_EQ(error_with("/settings/epsilon_levels", 8.5),
-            "/settings/epsilon_levels: expected an integer, 0 to 255, got \"8.5\"");
+            "/settings/epsilon_levels: expected an integer, 0 to 255, got 8.5");
   EXPECT_EQ(error_with("/settings/epsilon_levels", -1),
-            "/settings/epsilon_levels: expected an integer, 0 to 255, got \"-1\"");
+            "/settings/epsilon_levels: expected an integer, 0 to 255, got -1");
   EXPECT_EQ(error_with("/settings/size", 0),
             "/settings/size: expected an integer, 1 to 16384, got 0");
   EXPECT_EQ(error_with("/settings/size", 0xFFFF'FFFF'FFFF'FFFFU),
@@ -647,7 +647,7 @@ TEST_F(VerificationTest, AManifestWithRowsThatAreNone) {
   EXPECT_EQ(error_with("/rows", numbers({0, 1, 2, 3, 4, 5, 6, 7, 8, 10})),
             "/rows: expected numbers below 10, the clean rows of the split, got 10");
   EXPECT_EQ(error_with("/rows", numbers({-1})),
-            "/rows/0/row: expected an integer, 0 to 4294967295, got \"-1\"");
+            "/rows/0/row: expected an integer, 0 to 4294967295, got -1");
 }
 
 TEST_F(VerificationTest, AManifestThatIsNoManifest) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -33,6 +34,21 @@ template <class Number>
   const auto written = std::to_chars(text.data(), text.data() + text.size(), number,
                                      std::chars_format::general, digits);
   return {text.data(), written.ptr};
+}
+
+/// A duration for people, to the second: "m:ss", or "h:mm:ss" from one hour on. Negative durations
+/// are shown as 0:00, longer ones than 999 hours as 999:00:00.
+[[nodiscard]] inline std::string duration_text(double seconds) {
+  constexpr double most = 999 * 3600.0;
+  const auto whole = static_cast<std::uint64_t>(std::clamp(seconds + 0.5, 0.0, most));
+  const auto two_digits = [](std::uint64_t number) {
+    return (number < 10 ? ":0" : ":") + number_text(number);
+  };
+  const std::uint64_t hours = whole / 3600;
+  const std::uint64_t minutes = whole / 60 % 60;
+  const std::string head =
+      hours > 0 ? number_text(hours) + two_digits(minutes) : number_text(minutes);
+  return head + two_digits(whole % 60);
 }
 
 /// A number as 16 hexadecimal digits, in lower case; for checksums.

@@ -111,20 +111,6 @@ class ProgressBar {
     return std::chrono::duration<double>(duration).count();
   }
 
-  /// A time as "h:mm:ss", or as "m:ss" if it is shorter than an hour.
-  [[nodiscard]] static std::string duration_text(double seconds) {
-    constexpr double most = 999 * 3600.0;
-    const auto whole = static_cast<std::uint64_t>(std::clamp(seconds + 0.5, 0.0, most));
-    const auto two_digits = [](std::uint64_t number) {
-      return (number < 10 ? ":0" : ":") + number_text(number);
-    };
-    const std::uint64_t hours = whole / 3600;
-    const std::uint64_t minutes = whole / 60 % 60;
-    const std::string head =
-        hours > 0 ? number_text(hours) + two_digits(minutes) : number_text(minutes);
-    return head + two_digits(whole % 60);
-  }
-
   [[nodiscard]] std::string text(const BatchEnd& event) const {
     const std::size_t done = event.batch + 1;
     const std::string head = "round " + number_text(event.round + 1) + "/" +

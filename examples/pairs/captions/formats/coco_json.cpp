@@ -7,26 +7,25 @@
 #include <vector>
 
 #include "pairs/captions/formats/json_format.hpp"
-#include "unlearn/io/file.hpp"
 
 namespace unlearn::pairs {
 namespace {
 
-std::vector<CaptionRow> read_coco(const JsonElement& top) {
+std::vector<CaptionRow> read_coco(const JsonCursor& top) {
   std::unordered_map<std::int64_t, std::string> names;
-  top["images"].for_each([&](const JsonElement& image) {
-    const JsonElement id = image["id"];
-    const bool is_new = names.emplace(id.number(), image["file_name"].text()).second;
-    require_in_file(is_new, id.path, id.place, "a number of its own", id.number());
-  });
+  for (const JsonCursor& image : top["images"].elements()) {
+    const JsonCursor id = image["id"];
+    const bool is_new = names.emplace(id.integer(), image["file_name"].text()).second;
+    id.require(is_new, "a number of its own");
+  }
   std::vector<CaptionRow> rows;
-  top["annotations"].for_each([&](const JsonElement& annotation) {
-    const JsonElement id = annotation["image_id"];
-    const auto name = names.find(id.number());
-    require_in_file(name != names.end(), id.path, id.place, "the id of an image", id.number());
+  for (const JsonCursor& annotation : top["annotations"].elements()) {
+    const JsonCursor id = annotation["image_id"];
+    const auto name = names.find(id.integer());
+    id.require(name != names.end(), "the id of an image");
     rows.push_back({.image = name->second, .caption = annotation["caption"].text()});
-    check_row(rows.back(), annotation.path, annotation.place);
-  });
+    check_row(rows.back(), annotation.file(), annotation.place());
+  }
   return rows;
 }
 
@@ -36,7 +35,7 @@ JsonFormat coco_json() {
   static constexpr std::array<std::string_view, 6> names{"images",      "id",       "file_name",
                                                          "annotations", "image_id", "caption"};
   return {.names = names,
-          .recognises = [](const JsonElement& top) { return top.has("annotations"); },
+          .recognises = [](const JsonCursor& top) { return top.has("annotations"); },
           .read = read_coco};
 }
 

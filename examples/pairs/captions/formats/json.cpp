@@ -40,7 +40,7 @@ std::vector<CaptionRow> read_json(std::string_view text, const std::string& path
   } catch (const Json::exception& error) {
     require_in_file(false, path, "JSON", "a complete document", error.what());
   }
-  const JsonElement top{.value = json, .path = path, .place = ""};
+  const JsonCursor top(json, path);
   const auto format = std::ranges::find_if(
       formats, [&](const JsonFormat& candidate) { return candidate.recognises(top); });
   return format->read(top);

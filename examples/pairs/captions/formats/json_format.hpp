@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "pairs/captions/caption_row.hpp"
-#include "pairs/captions/formats/json_element.hpp"
+#include "pairs/files/json_cursor.hpp"
 
 namespace unlearn::pairs {
 
@@ -15,9 +15,9 @@ struct JsonFormat {
   /// The names of all values that `read` asks for; others are dropped while a file is parsed.
   std::span<const std::string_view> names{};
   /// Whether a document is in this format.
-  bool (*recognises)(const JsonElement& top) = nullptr;
+  bool (*recognises)(const JsonCursor& top) = nullptr;
   /// The rows. Throws FileError, with the element that is wrong, for what is not in this format.
-  std::vector<CaptionRow> (*read)(const JsonElement& top) = nullptr;
+  std::vector<CaptionRow> (*read)(const JsonCursor& top) = nullptr;
 };
 
 /// COCO's captions: `{"images": [{"id", "file_name"}], "annotations": [{"image_id", "caption"}]}`.

@@ -9,16 +9,16 @@
 namespace unlearn::pairs {
 namespace {
 
-std::vector<CaptionRow> read_karpathy(const JsonElement& top) {
+std::vector<CaptionRow> read_karpathy(const JsonCursor& top) {
   std::vector<CaptionRow> rows;
-  top["images"].for_each([&](const JsonElement& image) {
+  for (const JsonCursor& image : top["images"].elements()) {
     const std::string& name = image["filename"].text();
     const std::string split = image.has("split") ? image["split"].text() : std::string();
-    image["sentences"].for_each([&](const JsonElement& sentence) {
+    for (const JsonCursor& sentence : image["sentences"].elements()) {
       rows.push_back({.image = name, .caption = sentence["raw"].text(), .split = split});
-      check_row(rows.back(), sentence.path, sentence.place);
-    });
-  });
+      check_row(rows.back(), sentence.file(), sentence.place());
+    }
+  }
   return rows;
 }
 
@@ -28,7 +28,7 @@ JsonFormat karpathy_json() {
   static constexpr std::array<std::string_view, 5> names{"images", "filename", "split", "sentences",
                                                          "raw"};
   return {.names = names,
-          .recognises = [](const JsonElement& /*top*/) { return true; },
+          .recognises = [](const JsonCursor& /*top*/) { return true; },
           .read = read_karpathy};
 }
 
