@@ -18,7 +18,7 @@
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/number_text.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 constexpr int figure_width = 460;
@@ -455,4 +455,4 @@ Drawing DotChart::draw() const {
   return drawing_of(script, canvas);
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

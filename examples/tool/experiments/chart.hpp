@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// A drawn figure: what stands between `<svg>` and `</svg>`, in the colours of the light palette.
 struct Drawing {
@@ -65,4 +65,4 @@ struct DotChart {
   [[nodiscard]] Drawing draw() const;
 };
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

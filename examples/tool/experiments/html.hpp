@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// Text as it may stand between tags and within quoted attributes: `&`, `<`, `>` and both quotes
 /// become references; characters that HTML does not have become U+FFFD. The only way by which text
@@ -55,4 +55,4 @@ class HtmlWriter {
   std::string page_;
 };
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -7,7 +7,7 @@
 #include "tool/experiments/figures.hpp"
 #include "tool/experiments/run_record.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// The report as one HTML file: images, figures and style are in it, it needs nothing else and
 /// runs nothing. The same record and figures make the same bytes.
@@ -18,4 +18,4 @@ namespace unlearn::tool::report {
 void write_report(const std::string& path, const RunRecord& record,
                   const std::vector<Figure>& figures);
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments
