@@ -5,33 +5,23 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "pairs/captions/caption_file.hpp"
 #include "pairs/captions/caption_set.hpp"
-#include "pairs/files/json_text.hpp"
+#include "pairs/files/json_cursor.hpp"
 #include "pairs/images/image.hpp"
 #include "pairs/images/resize.hpp"
 #include "tool/experiments/table_record.hpp"
 #include "tool/publication/published_manifest.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
-#include "unlearn/io/file_mapping.hpp"
 
 namespace unlearn::tool::experiments {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-json read_json(const std::string& path) {
-  const FileMapping file(path);
-  const auto bytes = file.bytes();
-  // NOLINTNEXTLINE(*-reinterpret-cast): bytes as text
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return pairs::parse_json(text, path, "the whole", /*deepest=*/32);
-}
 
 /// What a training leaves.
 struct TrainingResult {
@@ -40,13 +30,13 @@ struct TrainingResult {
 };
 
 TrainingResult read_training_result(const std::string& path) {
-  const json result = read_json(path);
+  const pairs::JsonFile file(path);
   const auto direction = [&](const char* name) {
-    const json& found = result.at(name);
-    return Direction{.hit10 = found.at("hit10"), .medr = found.at("medr")};
+    const pairs::JsonCursor found = file.top()[name];
+    return Direction{.hit10 = found["hit10"].number(0, 100), .medr = found["medr"].number(1)};
   };
   return {.scores = {.i2t = direction("i2t"), .t2i = direction("t2i")},
-          .seconds = result.at("seconds")};
+          .seconds = file.top()["seconds"].number(0)};
 }
 
 /// Names of files in the run's folder are relative to it.
@@ -100,13 +90,14 @@ Perturbation perturbation_of(const Verification& found) {
 void collect_protections(RunRecord& record, const Reproduction& run, const Plan& plan) {
   for (const ProtectionSpec& protection : plan.protections) {
     const std::string folder = run.folder(protection.job);
-    const json manifest = read_json(folder + "/manifest.json");
-    json settings = manifest.at("settings");
+    const pairs::JsonFile file(folder + "/manifest.json");
+    const pairs::JsonCursor manifest = file.top();
+    json settings = manifest["settings"].value();
     settings.erase("tokenizer");  // may hold thousands of words
-    record.seconds[protection.job] = manifest.at("seconds").at("total");
+    record.seconds[protection.job] = manifest["seconds"]["total"].number(0);
     record.protections.push_back({.row = std::string(protection.row->name),
                                   .settings = std::move(settings),
-                                  .result = manifest.at("result"),
+                                  .result = manifest["result"].value(),
                                   .trace_file = in_run(run, protection.job, "trace.csv")});
     const Verification found = verified(run, folder);
     if (protection.row == shown_row || !record.perturbation) {

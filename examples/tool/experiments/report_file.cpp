@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/experiments/report_file.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "pairs/files/json_cursor.hpp"
 #include "pairs/files/json_text.hpp"
-#include "unlearn/core/error.hpp"
 #include "unlearn/io/atomic_file.hpp"
 #include "unlearn/io/file.hpp"
 
@@ -162,102 +156,7 @@ class JsonWriter {
 
 // --- Reading
 
-std::string text_of(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) require_in_file(false, path, "contents", "a readable file", failure.message());
-  require_in_file(size <= most_bytes, path, "size in bytes",
-                  "at most " + std::to_string(most_bytes), size);
-  std::ifstream in(path, std::ios::binary);
-  require_in_file(in.is_open(), path, "contents", "a readable file", "an error");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-/// A value of the record, and where it is.
-class JsonCursor {
- public:
-  JsonCursor(const std::string& source, std::string name, const json& value)
-      : source_(&source), name_(std::move(name)), value_(&value) {}
-
-  template <class Got>
-  void require(bool holds, std::string_view expected, const Got& got) const {
-    require_in_file(holds, *source_, name_.empty() ? "the whole" : name_, expected, got);
-  }
-
-  [[nodiscard]] const json& value() const { return *value_; }
-
-  [[nodiscard]] std::optional<JsonCursor> find(const std::string& key) const {
-    expect(value_->is_object(), "an object");
-    const auto found = value_->find(key);
-    if (found == value_->end()) return std::nullopt;
-    return JsonCursor(*source_, member_name(key), *found);
-  }
-
-  [[nodiscard]] std::vector<std::pair<std::string, JsonCursor>> members() const {
-    expect(value_->is_object(), "an object");
-    std::vector<std::pair<std::string, JsonCursor>> found;
-    for (const auto& item : value_->items()) {
-      found.emplace_back(item.key(), JsonCursor(*source_, member_name(item.key()), item.value()));
-    }
-    return found;
-  }
-
-  [[nodiscard]] std::vector<JsonCursor> elements() const {
-    expect(value_->is_array(), "an array");
-    std::vector<JsonCursor> found;
-    for (const json& element : *value_) {
-      const std::string name = name_ + '[' + std::to_string(found.size()) + ']';
-      found.emplace_back(*source_, name, element);
-    }
-    return found;
-  }
-
-  [[nodiscard]] double number(double least, double most) const {
-    expect(value_->is_number(), "a number");
-    const auto number = value_->get<double>();
-    std::string expected = "a number from " + shortest(least);
-    if (most < infinity) expected += " to " + shortest(most);
-    require(number >= least && number <= most, expected, value_->dump());
-    return number;
-  }
-
-  [[nodiscard]] std::uint64_t whole_number() const {
-    require(value_->is_number_unsigned(), "a whole number from 0", value_->dump().substr(0, 64));
-    return value_->get<std::uint64_t>();
-  }
-
-  [[nodiscard]] const std::string& text() const {
-    expect(value_->is_string(), "a string");
-    return value_->get_ref<const std::string&>();
-  }
-
- private:
-  void expect(bool holds, std::string_view expected) const {
-    if (holds) return;
-    const bool scalar = value_->is_primitive();
-    require(false, expected, scalar ? json_quoted_value() : std::string(value_->type_name()));
-  }
-
-  [[nodiscard]] std::string json_quoted_value() const {
-    return value_->is_string() ? pairs::json_quoted(value_->get_ref<const std::string&>())
-                               : value_->dump();
-  }
-
-  [[nodiscard]] std::string member_name(const std::string& key) const {
-    const std::string quoted = pairs::json_quoted(key);
-    const bool plain = std::ranges::all_of(key, [](unsigned char c) {
-      return std::isalnum(c) != 0 || c == '_' || c == '-' || c == ' ';
-    });
-    const std::string shown = plain && key.size() <= 64 ? key : quoted;
-    return name_.empty() ? shown : name_ + '.' + shown;
-  }
-
-  static std::string shortest(double number) { return json(number).dump(); }
-
-  const std::string* source_;
-  std::string name_;
-  const json* value_;
-};
+using pairs::JsonCursor;
 
 class JsonReader {
  public:
@@ -326,13 +225,13 @@ void write_report_file(const std::string& path, const RunRecord& record) {
 }
 
 RunRecord read_report_file(const std::string& path) {
-  const json whole = pairs::parse_json(text_of(path), path, "the whole", /*deepest=*/32);
+  const pairs::JsonFile file(path, {.bytes = most_bytes});
   RunRecord record;
-  JsonReader::read_object(JsonCursor(path, "", whole), record);
+  JsonReader::read_object(file.top(), record);
   for (std::size_t i = 0; i < record.tables.size(); ++i) {
     const std::string& id = record.tables[i].experiment;
     require_in_file(find_experiment(id) != nullptr, path,
-                    "tables[" + std::to_string(i) + "].experiment", experiment_ids(),
+                    "/tables/" + std::to_string(i) + "/experiment", experiment_ids(),
                     pairs::json_quoted(id));
   }
   return record;

@@ -155,13 +155,13 @@ class FolderReader {
     for (std::size_t i = 0; i < record.runs.size(); ++i) {
       TrainedHacker& run = record.runs[i];
       if (!run.log_file) continue;
-      run.log = read_log(file_named_by(place("runs", i) + ".log", *run.log_file));
+      run.log = read_log(file_named_by(place("runs", i) + "/log", *run.log_file));
     }
     for (std::size_t i = 0; i < record.protections.size(); ++i) {
       ProtectionRecord& protection = record.protections[i];
       if (!protection.trace_file) continue;
       protection.trace =
-          read_trace(file_named_by(place("protections", i) + ".trace", *protection.trace_file));
+          read_trace(file_named_by(place("protections", i) + "/trace", *protection.trace_file));
     }
     for (std::size_t i = 0; i < record.examples.size(); ++i) {
       read_images(place("examples", i), record.examples[i]);
@@ -171,7 +171,7 @@ class FolderReader {
 
  private:
   static std::string place(const char* list, std::size_t i) {
-    return std::string(list) + '[' + std::to_string(i) + ']';
+    return '/' + std::string(list) + '/' + std::to_string(i);
   }
 
   /// The path of a file that a field names.
@@ -240,8 +240,8 @@ class FolderReader {
   }
 
   void read_images(const std::string& field, Example& example) const {
-    example.clean_image = read_image(field + ".clean", example.clean_file);
-    example.published_image = read_image(field + ".protected", example.published_file);
+    example.clean_image = read_image(field + "/clean", example.clean_file);
+    example.published_image = read_image(field + "/protected", example.published_file);
     if (!example.clean_image || !example.published_image) return;
     const auto size = [](const pairs::Image& image) {
       return std::to_string(image.width) + " x " + std::to_string(image.height) + " pixels";

@@ -307,18 +307,23 @@ TEST(ReadRun, NamesTheField) {
     return run.complaint();
   };
   EXPECT_EQ(complaint("/tables/0/cells/0/i2t/medr", "x"),
-            "tables[0].cells[0].i2t.medr: expected a number, got \"x\"");
+            "/tables/0/cells/0/i2t/medr: expected a number, 1 or more, got \"x\"");
   EXPECT_EQ(complaint("/tables/0/cells/0/i2t/medr", nullptr),  // how JSON has a NaN
-            "tables[0].cells[0].i2t.medr: expected a number, got null");
+            "/tables/0/cells/0/i2t/medr: expected a number, 1 or more, got null");
   EXPECT_EQ(complaint("/tables/0/cells/0/i2t/hit10", 101),
-            "tables[0].cells[0].i2t.hit10: expected a number from 0.0 to 100.0, got 101");
+            "/tables/0/cells/0/i2t/hit10: expected a number, 0 to 100, got 101");
+  EXPECT_EQ(complaint("/tables/0/experiment", "mauve"),
+            "/tables/0/experiment: expected one of methods, stress, architectures, got "
+            "\"mauve\"");
   EXPECT_EQ(complaint("/perturbation", json::array()),
-            "perturbation: expected an object, got array");
-  EXPECT_EQ(complaint("/runs", json::object()), "runs: expected an array, got object");
-  EXPECT_EQ(complaint("/runs/0/seed", -1), "runs[0].seed: expected a whole number from 0, got -1");
-  EXPECT_EQ(complaint("/title", 7), "title: expected a string, got 7");
-  EXPECT_EQ(complaint("/seconds/train", -2), "seconds.train: expected a number from 0.0, got -2");
-  EXPECT_EQ(complaint("/seconds/<a>", "x"), "seconds.\"<a>\": expected a number, got \"x\"");
+            "/perturbation: expected an object, got array");
+  EXPECT_EQ(complaint("/runs", json::object()), "/runs: expected an array, got object");
+  EXPECT_EQ(complaint("/runs/0/seed", -1), "/runs/0/seed: expected an integer, 0 or more, got -1");
+  EXPECT_EQ(complaint("/title", 7), "/title: expected a string, got 7");
+  EXPECT_EQ(complaint("/seconds/train", -2),
+            "/seconds/train: expected a number, 0 or more, got -2");
+  EXPECT_EQ(complaint("/seconds/<a\n>", "x"),
+            "/seconds/\"<a\\n>\": expected a number, 0 or more, got \"x\"");
 }
 
 TEST(ReadRun, StaysInTheFolder) {
@@ -331,15 +336,15 @@ TEST(ReadRun, StaysInTheFolder) {
     return run.complaint();
   };
   const std::string relative =
-      "runs[0].log: expected a relative path without '..' and control characters, got ";
+      "/runs/0/log: expected a relative path without '..' and control characters, got ";
   EXPECT_EQ(complaint("/etc/passwd"), relative + "\"/etc/passwd\"");
   EXPECT_EQ(complaint("jobs/../../a"), relative + "\"jobs/../../a\"");
   EXPECT_EQ(complaint(""), relative + "\"\"");
   EXPECT_EQ(complaint("a\nb"), relative + "\"a\\nb\"");
   EXPECT_EQ(complaint("none.csv"),
-            "runs[0].log: expected a file, got \"none.csv\" (No such file or directory)");
+            "/runs/0/log: expected a file, got \"none.csv\" (No such file or directory)");
   EXPECT_EQ(complaint("link.csv"),
-            "runs[0].log: expected a file inside the run's folder, got \"link.csv\", a link that "
+            "/runs/0/log: expected a file inside the run's folder, got \"link.csv\", a link that "
             "leads out of it");
 }
 
@@ -367,16 +372,16 @@ TEST(ReadRun, RefusesOtherFiles) {
   const RunFolder run;
   EXPECT_EQ(message_of<FileError>([&] { (void)read_run(run.directory()); }),
             "file '" + run.path("report.json") +
-                "', contents: expected a readable file, got No such file or directory");
+                "': expected a regular file, got No such file or directory");
   run.file("report.json", R"({"tables": [{"cells": [{"i2t": {"medr": NaN}}]}]})");
   EXPECT_THAT(message_of<FileError>([&] { (void)read_run(run.directory()); }),
-              HasSubstr("report.json', the whole: expected JSON, got something else at its byte "));
+              HasSubstr("report.json', contents: expected JSON, got something else at its byte "));
   run.file("report.json", "[]");
   EXPECT_THAT(message_of<FileError>([&] { (void)read_run(run.directory()); }),
-              HasSubstr("report.json', the whole: expected an object, got array"));
+              HasSubstr("report.json', top level: expected an object, got array"));
   pairs::write_png(run.path("mem3.png"), {3, 3, std::vector<std::uint8_t>(27)});
   EXPECT_EQ(run.complaint(),
-            "examples[0]: expected a protected image as large as the clean one, 3 x 2 pixels, "
+            "/examples/0: expected a protected image as large as the clean one, 3 x 2 pixels, "
             "got 3 x 3 pixels");
 }
 
