@@ -150,17 +150,21 @@ TEST_F(Training, AForeignLogIsNotOverwritten) {
   ClipEncoder model = encoder();
   EpochLog epochs(log, model, others);
   const RunBegin resumed{.first_round = 2, .rounds = 4};
-  EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
-            "file '" + log + "', log of the epochs before: expected a readable file, got none");
+  EXPECT_EQ(
+      message_of<FileError>([&] { epochs(resumed); }),
+      "file '" + log + "', contents: expected a readable file, got No such file or directory");
   write_file(log, "name,price\n");
   EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
-            "file '" + log +
-                "', first line: expected "
-                "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr, got name,price");
+            "file '" + log + "', header: expected a column 'epoch', got none");
   write_file(log,
              "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr\n1,2,3,4,5,6,7\n");
   EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
             "file '" + log + "', epochs: expected 2, got 1");
+  write_file(log,
+             "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr\n1,2,3,4,5,6,7\n"
+             "3,2,3,4,5,6,7\n");
+  EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
+            "file '" + log + "', line 3: expected epoch 2, got 3");
 }
 
 TEST(ZeroNoiseStore, IsZeroAndStaysSo) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/training/epoch_record.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/events.hpp"
@@ -98,19 +99,10 @@ template <class Model, PairSource Pairs>
 [[nodiscard]] Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k = 10,
                                  std::size_t rows_per_call = 256);
 
-/// One line of a training's log.
-struct EpochRecord {
-  std::uint32_t epoch = 0;  ///< counted from 1
-  double loss = 0;          ///< the mean over its steps, each before the step
-  double rate = 0;          ///< the learning rate after it
-  Retrieval retrieval{};    ///< on the evaluation pairs
-};
-
-/// An observer that evaluates after each epoch and keeps a CSV file of it:
-/// `epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr`.
+/// An observer that evaluates after each epoch and keeps a log of it; see write_epoch_log().
 ///
-/// The file is replaced as a whole after each epoch. A resumed run goes on with the lines of the
-/// epochs that it has behind it, and drops later ones.
+/// The file is replaced as a whole after each epoch. A resumed run keeps the records of the epochs
+/// that it has completed, and drops later ones.
 template <class Model, PairSource Pairs>
 class EpochLog {
  public:
@@ -132,20 +124,15 @@ class EpochLog {
   std::string path_;
   Model* model_;
   Pairs* pairs_;
-  std::vector<std::string> lines_;
+  std::vector<EpochRecord> records_;
   std::optional<Retrieval> last_;
 };
 
-/// How EpochLog keeps its file, and what evaluate() repeats.
+/// Parts of EpochLog and evaluate().
 namespace epoch_log {
 
-/// The lines of a log's first `epochs` epochs, without the header; none if there is no file.
-[[nodiscard]] std::vector<std::string> read_epoch_lines(const std::string& path,
-                                                        std::size_t epochs);
-/// Replaces the log.
-void write_epoch_lines(const std::string& path, const std::vector<std::string>& lines);
-/// A record as a line.
-[[nodiscard]] std::string epoch_line(const EpochRecord& record);
+/// The records of a log's first `epochs` epochs; none are read if there are none.
+[[nodiscard]] std::vector<EpochRecord> completed(const std::string& path, std::size_t epochs);
 
 /// Texts `first` to `first + count` of a source, without triggers.
 template <PairSource Pairs>
@@ -200,17 +187,17 @@ Retrieval evaluate(Model& model, Pairs& pairs, std::size_t k, std::size_t rows_p
 
 template <class Model, PairSource Pairs>
 void EpochLog<Model, Pairs>::operator()(const RunBegin& event) {
-  lines_ = epoch_log::read_epoch_lines(path_, event.first_round);
+  records_ = epoch_log::completed(path_, event.first_round);
 }
 
 template <class Model, PairSource Pairs>
 void EpochLog<Model, Pairs>::operator()(const RoundEnd& event) {
   last_ = evaluate(*model_, *pairs_);
-  lines_.push_back(epoch_log::epoch_line({.epoch = event.losses.round + 1,
-                                          .loss = event.losses.surrogate,
-                                          .rate = model_->optimizer().rate(),
-                                          .retrieval = *last_}));
-  epoch_log::write_epoch_lines(path_, lines_);
+  records_.push_back({.epoch = event.losses.round + 1,
+                      .loss = event.losses.surrogate,
+                      .rate = model_->optimizer().rate(),
+                      .retrieval = *last_});
+  write_epoch_log(path_, records_);
 }
 
 }  // namespace unlearn::clip

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tool/publication/trace_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "clip/training/epoch_record.hpp"
+#include "message_of.hpp"
+#include "temporary_directory.hpp"
+#include "unlearn/core/error.hpp"
+
+namespace unlearn::tool {
+namespace {
+
+using ::testing::SizeIs;
+using unlearn::testing::message_of;
+using unlearn::testing::read_file;
+using unlearn::testing::TemporaryDirectory;
+using unlearn::testing::write_file;
+
+TEST(TraceFile, GivesBackWhatWasWritten) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "trace.csv";
+  const std::vector<TraceLine> lines{{1, 3.5, 2.25, 1.5}, {2, std::nullopt, std::nullopt, 0.125}};
+  write_trace_file(path, lines);
+  EXPECT_EQ(read_file(path), "round,surrogate,trigger,noise\n1,3.5,2.25,1.5\n2,,,0.125\n");
+  EXPECT_EQ(read_trace_file(path), lines);
+}
+
+TEST(TraceFile, RefusesOtherFiles) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "trace.csv";
+  write_file(path, "round,surrogate,noise\n");
+  EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
+            "file '" + path + "', header: expected a column 'trigger', got none");
+}
+
+TEST(EpochLogFile, GivesBackWhatWasWritten) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "log.csv";
+  const std::vector<clip::EpochRecord> records{
+      {.epoch = 1,
+       .loss = 4.5,
+       .rate = 0.0005,
+       .retrieval = {.signal_to_text = {.hit_at_k = 1.5, .median_rank = 640},
+                     .text_to_signal = {.hit_at_k = 1.25, .median_rank = 430}}}};
+  clip::write_epoch_log(path, records);
+  EXPECT_EQ(read_file(path),
+            "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr\n"
+            "1,4.5,0.0005,1.5,640,1.25,430\n");
+  const auto found = clip::read_epoch_log(path);
+  ASSERT_THAT(found, SizeIs(1));
+  clip::write_epoch_log(directory / "again.csv", found);
+  EXPECT_EQ(read_file(directory / "again.csv"), read_file(path));
+}
+
+TEST(EpochLogFile, RefusesOtherFiles) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "log.csv";
+  write_file(path,
+             "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr\n1,2,3,4,5,6,\n");
+  EXPECT_EQ(message_of<FileError>([&] { (void)clip::read_epoch_log(path); }),
+            "file '" + path + "', line 2, \"t2i_medr\": expected a number, got an empty field");
+}
+
+}  // namespace
+}  // namespace unlearn::tool
