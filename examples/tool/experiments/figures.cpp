@@ -149,20 +149,20 @@ std::vector<std::string> rows_in_order(const RunRecord& record) {
   return order;
 }
 
-std::optional<double> value_of(const EpochLine& line, Curve curve) {
+double value_of(const clip::EpochRecord& epoch, Curve curve) {
   switch (curve) {
-    case Curve::loss: return line.loss;
-    case Curve::i2t_medr: return line.scores.i2t.medr;
-    case Curve::t2i_medr: return line.scores.t2i.medr;
+    case Curve::i2t_medr: return static_cast<double>(epoch.retrieval.signal_to_text.median_rank);
+    case Curve::t2i_medr: return static_cast<double>(epoch.retrieval.text_to_signal.median_rank);
+    case Curve::loss: break;
   }
-  return std::nullopt;
+  return epoch.loss;
 }
 
 /// What an untrained model has there.
 std::vector<LineChart::Level> levels_of(Curve curve, const RunRecord& record) {
   const Scores* const untrained = record.find(Method::untrained);
-  if (untrained == nullptr) return {};
-  const std::optional<double> level = value_of({.scores = *untrained}, curve);
+  if (untrained == nullptr || curve == Curve::loss) return {};
+  const auto level = curve == Curve::i2t_medr ? untrained->i2t.medr : untrained->t2i.medr;
   if (!level) return {};
   return {{.label = std::string(row::untrained.label),
            .colour = std::string(row::untrained.name),
@@ -177,12 +177,11 @@ void add_curves(LineChart& chart, const std::vector<const TrainedHacker*>& seeds
   std::vector<Points> curves;
   for (const TrainedHacker* run : seeds) {
     Points& curve = curves.emplace_back();
-    for (const EpochLine& line : run->log) {
-      const std::optional<double> y = value_of(line, shown);
-      if (!y) continue;
-      curve.emplace_back(line.epoch, *y);
-      auto& [sum, count] = sums[line.epoch];
-      sum += *y;
+    for (const clip::EpochRecord& epoch : run->log) {
+      const double y = value_of(epoch, shown);
+      curve.emplace_back(epoch.epoch, y);
+      auto& [sum, count] = sums[epoch.epoch];
+      sum += y;
       ++count;
     }
     sort_by_x(curve);

@@ -2,21 +2,16 @@
 #include "tool/experiments/run_record.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <system_error>
 #include <utility>
 
 #include "pairs/files/json_text.hpp"
 #include "tool/experiments/report_file.hpp"
-#include "unlearn/core/error.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/file.hpp"
-#include "unlearn/io/number_text.hpp"
 
 namespace unlearn::tool::experiments {
 namespace {
@@ -24,100 +19,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t most_bytes = std::size_t{64} << 20U;
-
-std::string text_of(const std::string& path) {
-  std::error_code failure;
-  const auto size = std::filesystem::file_size(path, failure);
-  if (failure) require_in_file(false, path, "contents", "a readable file", failure.message());
-  require_in_file(size <= most_bytes, path, "size in bytes",
-                  "at most " + std::to_string(most_bytes), size);
-  std::ifstream in(path, std::ios::binary);
-  require_in_file(in.is_open(), path, "contents", "a readable file", "an error");
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::string short_name(std::string_view line) { return pairs::json_quoted(line.substr(0, 80)); }
-
-/// A CSV file of numbers under a header; a field may be empty.
-class NumberTable {
- public:
-  explicit NumberTable(std::string path) : path_(std::move(path)) {
-    const std::string text = text_of(path_);
-    std::string_view rest = text;
-    std::size_t line = 0;
-    while (!rest.empty()) {
-      std::string_view content = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), content.size() + 1));
-      ++line;
-      if (content.ends_with('\r')) content.remove_suffix(1);
-      if (line == 1) {
-        header_ = fields_of(content);
-      } else {
-        add(content, line);
-      }
-    }
-  }
-
-  [[nodiscard]] std::size_t size() const { return rows_.size(); }
-
-  /// @throws FileError unless the header has it
-  [[nodiscard]] std::size_t column(std::string_view name) const {
-    const auto found = std::ranges::find(header_, name);
-    require_in_file(found != header_.end(), path_, "header", "a column '" + std::string(name) + "'",
-                    "none");
-    return static_cast<std::size_t>(found - header_.begin());
-  }
-
-  [[nodiscard]] std::optional<double> at(std::size_t row, std::size_t column) const {
-    return rows_[row][column];
-  }
-
-  /// The number in a column that must have one.
-  [[nodiscard]] double number(std::size_t row, std::size_t column) const {
-    require_in_file(rows_[row][column].has_value(), path_, place(row + 2, column), "a number",
-                    "an empty field");
-    return rows_[row][column].value_or(0);
-  }
-
- private:
-  static std::vector<std::string> fields_of(std::string_view line) {
-    std::vector<std::string> fields;
-    for (std::size_t start = 0; start <= line.size();) {
-      const std::size_t end = std::min(line.find(',', start), line.size());
-      fields.emplace_back(line.substr(start, end - start));
-      start = end + 1;
-    }
-    return fields;
-  }
-
-  [[nodiscard]] std::string place(std::size_t line, std::size_t column) const {
-    return "line " + std::to_string(line) + ", " + short_name(header_[column]);
-  }
-
-  void add(std::string_view content, std::size_t line) {
-    const std::vector<std::string> fields = fields_of(content);
-    require_in_file(fields.size() == header_.size(), path_, "line " + std::to_string(line),
-                    std::to_string(header_.size()) + " fields", fields.size());
-    auto& row = rows_.emplace_back();
-    for (std::size_t column = 0; column < fields.size(); ++column) {
-      const std::string& field = fields[column];
-      if (field.empty()) {
-        row.emplace_back();
-        continue;
-      }
-      double number = 0;
-      const bool good = parse_number(field, number) && std::isfinite(number);
-      if (!good) {
-        require_in_file(false, path_, place(line, column), "a finite number", short_name(field));
-      }
-      row.emplace_back(number);
-    }
-  }
-
-  std::string path_;
-  std::vector<std::string> header_;
-  std::vector<std::vector<std::optional<double>>> rows_;
-};
 
 /// "none" first, then by falling median ranks.
 std::pair<bool, double> place_of_cleaning(const Cell& cell) {
@@ -155,13 +56,13 @@ class FolderReader {
     for (std::size_t i = 0; i < record.runs.size(); ++i) {
       TrainedHacker& run = record.runs[i];
       if (!run.log_file) continue;
-      run.log = read_log(file_named_by(place("runs", i) + "/log", *run.log_file));
+      run.log = clip::read_epoch_log(file_named_by(place("runs", i) + "/log", *run.log_file));
     }
     for (std::size_t i = 0; i < record.protections.size(); ++i) {
       ProtectionRecord& protection = record.protections[i];
       if (!protection.trace_file) continue;
-      protection.trace =
-          read_trace(file_named_by(place("protections", i) + "/trace", *protection.trace_file));
+      protection.trace = read_trace_file(
+          file_named_by(place("protections", i) + "/trace", *protection.trace_file));
     }
     for (std::size_t i = 0; i < record.examples.size(); ++i) {
       read_images(place("examples", i), record.examples[i]);
@@ -195,40 +96,6 @@ class FolderReader {
     require_name(in_home == home.end(), "a file inside the run's folder",
                  quoted + ", a link that leads out of it");
     return (directory_ / path).string();
-  }
-
-  static std::vector<EpochLine> read_log(const std::string& path) {
-    const NumberTable table(path);
-    const std::size_t epoch = table.column("epoch");
-    const std::size_t loss = table.column("loss");
-    const std::array<std::size_t, 4> scores{table.column("i2t_hit10"), table.column("i2t_medr"),
-                                            table.column("t2i_hit10"), table.column("t2i_medr")};
-    std::vector<EpochLine> log;
-    for (std::size_t row = 0; row < table.size(); ++row) {
-      log.push_back(
-          {.epoch = table.number(row, epoch),
-           .loss = table.at(row, loss),
-           .scores = {
-               .i2t = {.hit10 = table.at(row, scores[0]), .medr = table.at(row, scores[1])},
-               .t2i = {.hit10 = table.at(row, scores[2]), .medr = table.at(row, scores[3])}}});
-    }
-    return log;
-  }
-
-  static std::vector<TraceLine> read_trace(const std::string& path) {
-    const NumberTable table(path);
-    const std::size_t round = table.column("round");
-    const std::size_t surrogate = table.column("surrogate");
-    const std::size_t trigger = table.column("trigger");
-    const std::size_t noise = table.column("noise");
-    std::vector<TraceLine> trace;
-    for (std::size_t row = 0; row < table.size(); ++row) {
-      trace.push_back({.round = table.number(row, round),
-                       .surrogate = table.at(row, surrogate),
-                       .trigger = table.at(row, trigger),
-                       .noise = table.at(row, noise)});
-    }
-    return trace;
   }
 
   [[nodiscard]] std::optional<pairs::Image> read_image(

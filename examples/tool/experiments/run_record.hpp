@@ -9,18 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "clip/training/epoch_record.hpp"
 #include "pairs/images/image.hpp"
 #include "tool/experiments/experiment.hpp"
 #include "tool/experiments/scores.hpp"
+#include "tool/publication/trace_file.hpp"
 
 namespace unlearn::tool::experiments {
-
-/// A line of a training's log.
-struct EpochLine {
-  double epoch = 0;
-  std::optional<double> loss{};
-  Scores scores{};
-};
 
 /// A model that was trained on what a row publishes.
 struct TrainedHacker {
@@ -30,21 +25,13 @@ struct TrainedHacker {
   std::string cleaning = "none";  ///< what was done to the pairs first
   Scores scores{};
   std::optional<std::string> log_file{};  ///< in the run's folder
-  std::vector<EpochLine> log{};           ///< what is in it
+  std::vector<clip::EpochRecord> log{};   ///< what is in it
 };
 
 /// A table with its numbers.
 struct TableRecord {
   std::string experiment{};  ///< the id of an Experiment, which says how the table is shown
   std::vector<Cell> cells{};
-};
-
-/// The losses at the end of a round's stages.
-struct TraceLine {
-  double round = 0;
-  std::optional<double> surrogate{};
-  std::optional<double> trigger{};
-  std::optional<double> noise{};
 };
 
 /// How pairs were protected.

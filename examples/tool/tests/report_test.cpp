@@ -275,7 +275,7 @@ TEST(ReadRun, GivesWhatIsThere) {
   EXPECT_EQ(rows[1].row, "clean");
   EXPECT_EQ(rows[2].scores.i2t.medr, 408);
   EXPECT_EQ(record.find(Method::clean), &rows[1].scores);
-  EXPECT_EQ(record.runs.at(0).log.at(1).scores.t2i.medr, 286);
+  EXPECT_EQ(record.runs.at(0).log.at(1).retrieval.text_to_signal.median_rank, 286U);
   EXPECT_EQ(record.protections.at(0).trace.at(1).trigger, std::nullopt);
   EXPECT_EQ(record.protections.at(0).trace.at(1).noise, 0.125);
   const TableRecord* const stress = record.table(Layout::by_cleaning);
