@@ -93,7 +93,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-/// Takes out what stands from each `from` to the next `to`.
+/// Removes the text from each `from` to the next `to`.
 void cut_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos;) {
     const std::size_t end = text.find(to, at + from.size());

@@ -8,7 +8,7 @@
 
 namespace unlearn::tool::experiments {
 
-/// A drawn figure: what stands between `<svg>` and `</svg>`, in the colours of the light palette.
+/// A drawn figure: what is between `<svg>` and `</svg>`, in the colours of the light palette.
 struct Drawing {
   int width = 0;
   int height = 0;

@@ -94,7 +94,7 @@ TEST(Experiments, HaveThePapersNumbers) {
     const auto found = std::ranges::find_if(experiment.paper, [&](const Cell& cell) {
       return cell.row == row && cell.architecture == architecture;
     });
-    return std::pair(found->scores.i2t.medr, found->scores.t2i.medr);
+    return std::pair(found->scores.i2t.medr.value_or(0), found->scores.t2i.medr.value_or(0));
   };
   EXPECT_EQ(ranks(methods, row::mem3.name, "RN50"), std::pair(304.0, 250.0));
   EXPECT_EQ(ranks(methods, row::uap.name, "RN50"), std::pair(110.0, 76.0));
