@@ -78,7 +78,7 @@ inline constexpr std::array<const Row*, 6> all_rows{&row::untrained, &row::clean
 /// Whether a name is that of a protected row. A name that no row has counts as one.
 [[nodiscard]] bool is_protection(std::string_view name);
 
-/// A row as people read it: "mem3" is "MEM-3". A name that no row has stays as it is.
+/// A row as people read it: "em" is "EM". A name that no row has stays as it is.
 [[nodiscard]] std::string row_label(std::string_view name);
 
 /// What names of rows are sorted by: their places in all_rows; names that no row has come last, by
