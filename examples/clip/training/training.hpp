@@ -6,59 +6,22 @@
 #include <cstdint>
 #include <numeric>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "clip/training/epoch_record.hpp"
 #include "clip/training/optimizer.hpp"
 #include "unlearn/contrast/info_nce.hpp"
-#include "clip/training/epoch_record.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
-#include "unlearn/mem/configurations.hpp"
+#include "unlearn/core/matrix.hpp"
+#include "unlearn/mem/contrastive_training.hpp"
 #include "unlearn/mem/events.hpp"
-#include "unlearn/mem/fresh_state.hpp"
-#include "unlearn/mem/with_loss.hpp"
 #include "unlearn/metrics/retrieval.hpp"
-#include "unlearn/noise/noise_store.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
 
 namespace unlearn::clip {
-
-/// Noise that is zero everywhere and takes no memory: what a run has that only trains.
-/// It is a JournaledNoiseStore of which nothing is ever pending.
-class ZeroNoiseStore {
- public:
-  using value_type = std::int8_t;  ///< as on the pixel lattice
-
-  ZeroNoiseStore(std::size_t groups, std::size_t elements) : groups_(groups), elements_(elements) {}
-  [[nodiscard]] std::size_t groups() const { return groups_; }
-  [[nodiscard]] std::size_t elements() const { return elements_; }
-
-  /// Zeros.
-  void load(std::span<const Index> groups, View<std::int8_t, 2> out) const {
-    unlearn::require_noise_rows(*this, groups, out);
-    std::ranges::fill(out.flat(), std::int8_t{0});
-  }
-  /// @throws InvalidArgument always: there is nowhere to put it
-  void store(std::span<const Index> groups, View<const std::int8_t, 2> /*noise*/) {
-    unlearn::require(groups.empty(), "noises stored in a run that only trains", 0, groups.size());
-  }
-
-  void hold() {}
-  [[nodiscard]] std::size_t pending_bytes() const { return 0; }
-  [[nodiscard]] std::uint64_t write_journal(const std::string& /*path*/) const { return 0; }
-  [[nodiscard]] std::uint64_t read_journal(const std::string& /*path*/) { return 0; }
-  void discard_pending() {}
-  void flush() {}
-
- private:
-  std::size_t groups_;
-  std::size_t elements_;
-};
-
-static_assert(JournaledNoiseStore<ZeroNoiseStore>);
 
 /// How a model is trained on pairs.
 struct TrainingPlan {
@@ -76,25 +39,17 @@ struct TrainingPlan {
   [[nodiscard]] LearningRate schedule(std::size_t rows) const {
     return cosine_schedule(learning_rate, epochs * steps_per_epoch(rows));
   }
-  /// The run: a round is an epoch, and nothing but the surrogate's level runs.
+  /// The training itself: a round is an epoch.
+  /// @param rows of the pairs
   /// @param loss what the model minimises
   template <class Loss = InfoNce>
-  [[nodiscard]] auto minimizer(std::size_t rows, const Loss& loss = {}) const {
-    auto run = with_loss(training(steps_per_epoch(rows)), loss);
-    run.rounds = static_cast<std::uint32_t>(epochs);
-    run.batch_size = batch_size;
-    return run;
+  [[nodiscard]] ContrastiveTraining<Loss> training(std::size_t rows, const Loss& loss = {}) const {
+    return {.rounds = static_cast<std::uint32_t>(epochs),
+            .steps = steps_per_epoch(rows),
+            .batch_size = batch_size,
+            .loss = loss};
   }
 };
-
-/// The state of a training that has not begun.
-template <PairSource Pairs>
-[[nodiscard]] RunState<ZeroNoiseStore> training_state(Pairs& pairs) {
-  Scope scope = Scope::of(pairs);
-  ZeroNoiseStore noise(scope.noise.groups(), pairs.elements());
-  TriggerTable triggers(scope.triggers.groups(), std::span<const Token>());
-  return {.noise = noise, .triggers = std::move(triggers), .scope = std::move(scope)};
-}
 
 /// Retrieval of clean pairs whose rows stand signal by signal, each signal with as many captions.
 /// @param rows_per_call images, and texts, that are loaded at once

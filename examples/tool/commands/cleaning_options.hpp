@@ -2,25 +2,16 @@
 #pragma once
 
 #include <CLI/App.hpp>
-#include <cstddef>
 
-#include "pairs/cleaning/cleaning.hpp"
+#include "pairs/cleaning/cleaning_kinds.hpp"
 
 namespace unlearn::tool {
 
-/// What the command line says about cleaning published pairs before training on them.
-struct CleaningOptions {
-  std::size_t strip_words = 0;
-  int jpeg = 0;  ///< 0 for none
-  bool grayscale = false;
-  bool random_crop = false;
-};
+using pairs::cleaning_of;
+using pairs::CleaningOptions;
 
-/// Gives a command `--strip-words`, `--jpeg`, `--grayscale` and `--random-crop`.
+/// Gives a command an option for each of pairs::cleaning_kinds(), such as `--jpeg`.
 /// @param options must live until the command line is parsed
 void add_cleaning_options(CLI::App& command, CleaningOptions& options);
-
-/// The stages that were asked for, in the order in which `--help` lists them.
-[[nodiscard]] pairs::Cleaning cleaning_of(const CleaningOptions& options);
 
 }  // namespace unlearn::tool

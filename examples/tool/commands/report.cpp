@@ -23,13 +23,13 @@ struct ReportOptions {
 };
 
 void write_report(const ReportOptions& options) {
-  const report::RunRecord record = report::read_run(options.run);
-  const std::vector<report::Figure> figures = report::draw_figures(record);
-  if (!options.figures.empty()) report::write_figures(options.figures, figures);
+  const experiments::RunRecord record = experiments::read_run(options.run);
+  const std::vector<experiments::Figure> figures = experiments::draw_figures(record);
+  if (!options.figures.empty()) experiments::write_figures(options.figures, figures);
   const std::string out = options.out.empty()
                               ? (std::filesystem::path(options.run) / "report.html").string()
                               : options.out;
-  report::write_report(out, record, figures);
+  experiments::write_report(out, record, figures);
   std::printf("%s\n", out.c_str());
 }
 
@@ -49,9 +49,8 @@ void add_report(CLI::App& app) {
   command->add_option("--figures", options->figures,
                       "Also write each figure as an SVG file into this folder");
   command->footer(
-      "Prints the name of the page. It holds images, figures and style, needs no network, and "
-      "can "
-      "be\nprinted. What the run did not measure is left out. Needs gnuplot (on Debian: "
+      "Prints the name of the page. It holds images, figures and style, needs no network, and\n"
+      "can be printed. What the run did not measure is left out. Needs gnuplot (on Debian:\n"
       "gnuplot-nox).");
   command->callback([options] { write_report(*options); });
 }

@@ -18,7 +18,7 @@
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/number_text.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 constexpr int figure_width = 460;
@@ -93,7 +93,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-/// Takes out what stands from each `from` to the next `to`.
+/// Removes the text from each `from` to the next `to`.
 void cut_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos;) {
     const std::size_t end = text.find(to, at + from.size());
@@ -455,4 +455,4 @@ Drawing DotChart::draw() const {
   return drawing_of(script, canvas);
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
-/// A drawn figure: what stands between `<svg>` and `</svg>`, in the colours of the light palette.
+/// A drawn figure: what is between `<svg>` and `</svg>`, in the colours of the light palette.
 struct Drawing {
   int width = 0;
   int height = 0;
@@ -65,4 +65,4 @@ struct DotChart {
   [[nodiscard]] Drawing draw() const;
 };
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

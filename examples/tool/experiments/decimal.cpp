@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 std::string decimal(double value, int digits) {
   std::array<char, 400> buffer{};  // the largest double has 309 digits
@@ -30,4 +30,4 @@ std::string duration_in_words(double seconds) {
   return decimal(hours, 0) + " h " + decimal(minutes - hours * 60, 0) + " min";
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// A number with so many digits behind the point, in every locale alike.
 [[nodiscard]] std::string decimal(double value, int digits);
@@ -17,4 +17,4 @@ namespace unlearn::tool::report {
 /// "42 s", "11 min 52 s", "3 h 05 min"
 [[nodiscard]] std::string duration_in_words(double seconds);
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -4,24 +4,25 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "pairs/cleaning/cleaning_kinds.hpp"
 #include "tool/experiments/decimal.hpp"
+#include "tool/experiments/experiment.hpp"
 #include "tool/experiments/palette.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/atomic_file.hpp"
 #include "unlearn/io/number_text.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
-using Section = Figure::Section;
 using Points = std::vector<std::pair<double, double>>;
 
 constexpr const char* i2t_label = "image → text";
@@ -63,47 +64,48 @@ void add_dots(std::vector<Figure>& figures, Figure figure, std::vector<DotChart:
   figures.push_back(std::move(figure));
 }
 
-DotChart::Row dots_of(std::string label, std::string_view colour, const Scores& scores) {
+DotChart::Row dots_of(std::string label, std::string_view row, const Scores& scores) {
   return {.label = std::move(label),
-          .colour = std::string(colour),
+          .colour = std::string(colour_of_row(row)),
           .filled = scores.i2t.medr,
           .hollow = scores.t2i.medr};
 }
 
-void add_methods(std::vector<Figure>& figures, const RunRecord& record) {
+/// The lines of a table of cleanings, between those that they are compared with.
+std::vector<DotChart::Row> dots_by_cleaning(const TableRecord& table, const RunRecord& record) {
   std::vector<DotChart::Row> rows;
-  for (const NamedScores& row : record.rows) {
-    rows.push_back(dots_of(row_label(row.name), colour_of_row(row.name), row.scores));
+  if (const Scores* const untrained = record.find(Method::untrained)) {
+    rows.push_back(dots_of(std::string(row::untrained.label), row::untrained.name, *untrained));
   }
-  add_dots(figures,
-           {.section = Section::methods,
-            .name = "methods",
-            .title = "How far down the list the match is",
-            .note = "Further right: the hacker learned less."},
-           std::move(rows));
+  for (const Cell& cell : table.cells) {
+    rows.push_back(dots_of(pairs::cleaning_label(cell.cleaning), cell.row, cell.scores));
+  }
+  if (const Scores* const clean = record.find(Method::clean)) {
+    rows.push_back(dots_of("Clean pairs", row::clean.name, *clean));
+  }
+  return rows;
 }
 
-void add_stress(std::vector<Figure>& figures, const RunRecord& record) {
-  if (!record.stress || record.stress->cleanings.empty()) return;
+std::vector<DotChart::Row> dots_by_row(const TableRecord& table) {
   std::vector<DotChart::Row> rows;
-  const auto add_row = [&](const char* name, std::string label) {
-    if (const Scores* scores = find_scores(record.rows, name)) {
-      rows.push_back(dots_of(std::move(label), colour_of_row(name), *scores));
-    }
-  };
-  add_row("random", "Untrained");
-  for (const NamedScores& cleaning : record.stress->cleanings) {
-    rows.push_back(
-        dots_of(cleaning_label(cleaning.name), colour_of_row(record.stress->row), cleaning.scores));
+  for (const Cell& cell : table.cells) {
+    rows.push_back(dots_of(row_label(cell.row), cell.row, cell.scores));
   }
-  add_row("clean", "Clean pairs");
-  add_dots(figures,
-           {.section = Section::stress,
-            .name = "stress",
-            .title = row_label(record.stress->row) + " after somebody cleans the pairs",
-            .note = "A cleaning whose dots reach those of the clean pairs has removed the "
-                    "protection."},
-           std::move(rows));
+  return rows;
+}
+
+void add_tables(std::vector<Figure>& figures, const RunRecord& record) {
+  for (const TableRecord& table : record.tables) {
+    const Experiment& experiment = *find_experiment(table.experiment);
+    if (experiment.figure.name.empty() || table.cells.empty()) continue;
+    add_dots(figures,
+             {.section = std::string(experiment.id),
+              .name = std::string(experiment.figure.name),
+              .title = with_row(experiment.figure.title, row_label(table.cells.front().row)),
+              .note = std::string(experiment.figure.note)},
+             experiment.layout == Layout::by_cleaning ? dots_by_cleaning(table, record)
+                                                      : dots_by_row(table));
+  }
 }
 
 // --- Curves
@@ -134,33 +136,52 @@ void add_lines(std::vector<Figure>& figures, Figure figure, LineChart chart) {
   figures.push_back(std::move(figure));
 }
 
-/// Rows with a log, in the order of the record's rows.
+/// The names of all rows, in the order of the table by row.
 std::vector<std::string> rows_in_order(const RunRecord& record) {
   std::vector<std::string> order;
   const auto add = [&](const std::string& row) {
     if (std::ranges::find(order, row) == order.end()) order.push_back(row);
   };
-  for (const NamedScores& row : record.rows) add(row.name);
+  if (const TableRecord* const table = record.table(Layout::by_row)) {
+    for (const Cell& cell : table->cells) add(cell.row);
+  }
   for (const TrainedHacker& run : record.runs) add(run.row);
   return order;
 }
 
-using Value = std::function<std::optional<double>(const EpochLine&)>;
+double value_of(const clip::EpochRecord& epoch, Curve curve) {
+  switch (curve) {
+    case Curve::i2t_medr: return static_cast<double>(epoch.retrieval.signal_to_text.median_rank);
+    case Curve::t2i_medr: return static_cast<double>(epoch.retrieval.text_to_signal.median_rank);
+    case Curve::loss: break;
+  }
+  return epoch.loss;
+}
+
+/// What an untrained model has there.
+std::vector<LineChart::Level> levels_of(Curve curve, const RunRecord& record) {
+  const Scores* const untrained = record.find(Method::untrained);
+  if (untrained == nullptr || curve == Curve::loss) return {};
+  const auto level = curve == Curve::i2t_medr ? untrained->i2t.medr : untrained->t2i.medr;
+  if (!level) return {};
+  return {{.label = std::string(row::untrained.label),
+           .colour = std::string(row::untrained.name),
+           .y = *level}};
+}
 
 /// A thin curve for each seed, and a bold one for the mean where all of them have a value.
 void add_curves(LineChart& chart, const std::vector<const TrainedHacker*>& seeds,
-                const std::string& row, const Value& value) {
+                const std::string& row, Curve shown) {
   const std::string colour(colour_of_row(row));
   std::map<double, std::pair<double, std::size_t>> sums;
   std::vector<Points> curves;
   for (const TrainedHacker* run : seeds) {
     Points& curve = curves.emplace_back();
-    for (const EpochLine& line : run->log) {
-      const std::optional<double> y = value(line);
-      if (!y) continue;
-      curve.emplace_back(line.epoch, *y);
-      auto& [sum, count] = sums[line.epoch];
-      sum += *y;
+    for (const clip::EpochRecord& epoch : run->log) {
+      const double y = value_of(epoch, shown);
+      curve.emplace_back(epoch.epoch, y);
+      auto& [sum, count] = sums[epoch.epoch];
+      sum += y;
       ++count;
     }
     sort_by_x(curve);
@@ -198,46 +219,33 @@ void add_training(std::vector<Figure>& figures, const RunRecord& record) {
   std::string note = logged->architecture.empty() ? "" : "Trained: " + logged->architecture + ".";
   if (several) note += std::string(note.empty() ? "" : " ") + "Bold: mean; thin: each seed.";
 
-  const auto add = [&](const char* name, const char* title, LineChart chart, const Value& value) {
+  for (const CurveSpec& spec : training_curves()) {
+    LineChart chart{.x_label = "epoch",
+                    .y_label = std::string(spec.y_label),
+                    .logarithmic = true,
+                    .levels = levels_of(spec.curve, record)};
     for (const std::string& row : rows_in_order(record)) {
       const auto seeds = seeds_of.find(row);
-      if (seeds != seeds_of.end()) add_curves(chart, seeds->second, row, value);
+      if (seeds != seeds_of.end()) add_curves(chart, seeds->second, row, spec.curve);
     }
-    add_lines(figures, {.section = Section::training, .name = name, .title = title, .note = note},
+    add_lines(figures,
+              {.section = training_section,
+               .name = std::string(spec.figure.name),
+               .title = std::string(spec.figure.title),
+               .note = note},
               std::move(chart));
-  };
-  const Scores* const untrained = find_scores(record.rows, "random");
-  const auto level = [](const std::optional<double>& medr) {
-    std::vector<LineChart::Level> levels;
-    if (medr) levels.push_back({.label = "Untrained", .colour = "random", .y = *medr});
-    return levels;
-  };
-  add("training-loss", "Training loss by epoch",
-      {.x_label = "epoch", .y_label = "loss on what was published", .logarithmic = true},
-      [](const EpochLine& line) { return line.loss; });
-  add("medr-image-to-text", "Median rank by epoch, image to text",
-      {.x_label = "epoch",
-       .y_label = "median rank on clean pairs",
-       .logarithmic = true,
-       .levels = level(untrained != nullptr ? untrained->i2t.medr : std::nullopt)},
-      [](const EpochLine& line) { return line.scores.i2t.medr; });
-  add("medr-text-to-image", "Median rank by epoch, text to image",
-      {.x_label = "epoch",
-       .y_label = "median rank on clean pairs",
-       .logarithmic = true,
-       .levels = level(untrained != nullptr ? untrained->t2i.medr : std::nullopt)},
-      [](const EpochLine& line) { return line.scores.t2i.medr; });
+  }
 }
 
 void add_protections(std::vector<Figure>& figures, const RunRecord& record) {
   std::map<std::string, int> seen;
-  for (const ProtectionTrace& protection : record.protections) {
+  for (const ProtectionRecord& protection : record.protections) {
     const std::string colour(colour_of_row(protection.row));
     LineChart chart{.x_label = "round", .y_label = "loss", .logarithmic = true};
     const auto add = [&](const char* label, LineChart::Dash dash,
                          std::optional<double> TraceLine::* stage) {
       LineChart::Line line{.label = label, .colour = colour, .dash = dash};
-      for (const TraceLine& round : protection.lines) {
+      for (const TraceLine& round : protection.trace) {
         if (round.*stage) line.points.emplace_back(round.round, *(round.*stage));
       }
       sort_by_x(line.points);
@@ -249,7 +257,7 @@ void add_protections(std::vector<Figure>& figures, const RunRecord& record) {
     std::string name = "protection-" + file_name(protection.row);
     if (const int before = seen[name]++; before > 0) name += '-' + std::to_string(before + 1);
     add_lines(figures,
-              {.section = Section::protection,
+              {.section = protection_section,
                .name = name,
                .title = row_label(protection.row) + ": loss by round",
                .note = ""},
@@ -261,8 +269,7 @@ void add_protections(std::vector<Figure>& figures, const RunRecord& record) {
 
 std::vector<Figure> draw_figures(const RunRecord& record) {
   std::vector<Figure> figures;
-  add_methods(figures, record);
-  add_stress(figures, record);
+  add_tables(figures, record);
   add_training(figures, record);
   add_protections(figures, record);
   return figures;
@@ -282,4 +289,4 @@ void write_figures(const std::string& directory, const std::vector<Figure>& figu
   }
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

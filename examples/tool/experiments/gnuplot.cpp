@@ -15,7 +15,7 @@
 
 #include "unlearn/core/error.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 [[noreturn]] void throw_failure(std::string_view expected, int error) {
@@ -157,4 +157,4 @@ std::string gnuplot_string(std::string_view text) {
   return quoted + "'";
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// Runs the program `gnuplot` on a script and gives what it prints. No shell is involved, and no
 /// settings of the user's are read.
@@ -15,4 +15,4 @@ namespace unlearn::tool::report {
 /// become spaces.
 [[nodiscard]] std::string gnuplot_string(std::string_view text);
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

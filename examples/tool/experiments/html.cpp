@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 /// Those that read better on lines of their own.
@@ -74,4 +74,4 @@ void HtmlWriter::close(std::string_view tag) {
   if (is_block(tag)) page_ += '\n';
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

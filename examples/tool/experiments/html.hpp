@@ -6,11 +6,11 @@
 #include <string_view>
 #include <utility>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
-/// Text as it may stand between tags and within quoted attributes: `&`, `<`, `>` and both quotes
-/// become references; characters that HTML does not have become U+FFFD. The only way by which text
-/// of others gets into a page.
+/// Text for use between tags and within quoted attributes: `&`, `<`, `>` and both quotes become
+/// references; characters that HTML does not have become U+FFFD. Text of others gets into a page in
+/// no other way.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
 /// Puts an HTML page together: what is opened gets closed, and all text is escaped.
@@ -43,7 +43,7 @@ class HtmlWriter {
   /// An element without content or end tag, such as `img`.
   void empty_element(std::string_view tag, Attributes attributes);
   void text(std::string_view text);
-  /// Markup as it is. Nothing of others' may be in it unescaped.
+  /// Markup as it is. Text of others in it must have been escaped.
   void trusted(std::string_view markup);
 
   [[nodiscard]] const std::string& page() const { return page_; }
@@ -55,4 +55,4 @@ class HtmlWriter {
   std::string page_;
 };
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -2,7 +2,6 @@
 #include "tool/experiments/page.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,7 +9,9 @@
 #include <string_view>
 #include <utility>
 
+#include "pairs/cleaning/cleaning_kinds.hpp"
 #include "tool/experiments/decimal.hpp"
+#include "tool/experiments/experiment.hpp"
 #include "tool/experiments/html.hpp"
 #include "tool/experiments/page_style.hpp"
 #include "tool/experiments/palette.hpp"
@@ -18,28 +19,8 @@
 #include "unlearn/core/version.hpp"
 #include "unlearn/io/atomic_file.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
-
-// --- The paper's figures: Liu et al., ACM MM 2024, Flickr8k, ResNet-50 at 224 pixels
-
-struct PaperRow {
-  std::string_view name;
-  std::array<double, 4> scores;  ///< image to text: Hit@10, MedR; text to image: the same
-};
-constexpr std::array<PaperRow, 6> paper_methods{{{"random", {1.2, 727, 0.9, 490}},
-                                                 {"clean", {22.7, 58, 18.5, 60}},
-                                                 {"em", {13.8, 117, 15.9, 86}},
-                                                 {"uap", {12.9, 110, 16.5, 76}},
-                                                 {"mem3", {4.1, 304, 3.7, 250}},
-                                                 {"mem5", {3.8, 308, 3.0, 275}}}};
-struct PaperArchitecture {
-  std::string_view name;
-  std::array<double, 4> ranks;  ///< image to text: clean, MEM-3; text to image: the same
-};
-constexpr std::array<PaperArchitecture, 3> paper_architectures{{{"RN50", {58, 308, 60, 275}},
-                                                                {"RN101", {52, 236, 58, 197}},
-                                                                {"ViT-B/32", {53, 241, 52, 194}}}};
 
 constexpr int noise_gain = 12;
 
@@ -117,16 +98,16 @@ class Page {
       const auto main = html_.scope("main");
       add_summary();
       add_examples();
-      add_methods();
-      add_stress();
-      add_architectures();
+      for (const Layout layout : {Layout::by_row, Layout::by_cleaning, Layout::by_architecture}) {
+        for (const TableRecord& table : record_.tables) add_table(table, layout);
+      }
       add_charts(
-          Figure::Section::training, "training", "How the hackers learned",
+          training_section, "How the hackers learned",
           "Each curve is a model that somebody trains on what one method published, and that "
           "is tested on clean pairs. A loss that falls while the median rank stays high says "
           "that the model learned the protection instead of the pairs.");
-      add_charts(Figure::Section::protection, "protection", "How the protection was made",
-                 "The loss that the protector drives down, at the end of each stage of a round.");
+      add_charts(protection_section, "How the protection was made",
+                 "The loss that the protector minimises, at the end of each stage of a round.");
       add_settings();
     }
     const auto footer = html_.scope("footer");
@@ -178,16 +159,17 @@ class Page {
 
   void add_summary() {
     const std::vector<std::string> paragraphs = summarize(record_);
-    if (paragraphs.empty() && record_.rows.empty()) return;
+    if (paragraphs.empty() && record_.table(Layout::by_row) == nullptr) return;
     const auto opened = section("summary", "In short");
-    const NamedScores* const best = strongest_protection(record_);
-    const Scores* const clean = find_scores(record_.rows, "clean");
-    const Scores* const untrained = find_scores(record_.rows, "random");
+    const Cell* const best = strongest_protection(record_);
+    const Scores* const clean = record_.find(Method::clean);
+    const Scores* const untrained = record_.find(Method::untrained);
     if (best != nullptr && clean != nullptr) {
       const auto tiles = html_.scope("dl", {{"class", "tiles"}});
-      tile("clean", "Learned from clean pairs", *clean);
-      tile(best->name, "Learned from " + row_label(best->name) + " pairs", best->scores);
-      if (untrained != nullptr) tile("random", "Untrained", *untrained);
+      tile(row::clean.name, "Learned from clean pairs", *clean);
+      tile(best->row, "Learned from " + row_label(best->row) + " pairs", best->scores);
+      if (untrained != nullptr)
+        tile(row::untrained.name, std::string(row::untrained.label), *untrained);
     }
     if (best != nullptr && clean != nullptr) {
       note(
@@ -222,12 +204,12 @@ class Page {
   void add_example(const Example& example) {
     const auto pair = html_.scope("div", {{"class", "pair"}});
     const std::string of = example.caption.empty() ? "an example" : "“" + example.caption + "”";
-    const bool both = example.clean && example.published_image;
-    if (example.clean || example.published_image) {
+    const bool both = example.clean_image && example.published_image;
+    if (example.clean_image || example.published_image) {
       const auto images = html_.scope("div", {{"class", "images"}});
-      if (example.clean) image(*example.clean, "Clean image: " + of, "Clean");
+      if (example.clean_image) image(*example.clean_image, "Clean image: " + of, "Clean");
       if (both) {
-        image(amplified(*example.clean, *example.published_image),
+        image(amplified(*example.clean_image, *example.published_image),
               "Noise that was added, amplified " + std::to_string(noise_gain) + " times",
               "Noise, × " + std::to_string(noise_gain));
       }
@@ -266,191 +248,172 @@ class Page {
 
   // --- Tables
 
-  void add_methods() {
-    if (record_.rows.empty()) return;
-    const auto opened = section("methods", "Methods compared");
-    html_.element(
-        "p",
-        "Hit@10 is the percentage of queries whose match is among the first ten, MedR the "
-        "median rank of the match. Both are of clean test pairs: the lower Hit@10 and the "
-        "higher MedR, the less a hacker learned.");
-    {
-      const auto scrolled = scroll("Table of methods");
-      const auto table = html_.scope("table");
-      {
-        const auto head = html_.scope("thead");
-        {
-          const auto row = html_.scope("tr");
-          html_.element("td", "", {{"rowspan", "3"}});
-          html_.element("th", "This run", {{"colspan", "4"}, {"scope", "colgroup"}});
-          html_.element("th", "The paper (RN50, 224 px)",
-                        {{"colspan", "4"}, {"scope", "colgroup"}, {"class", "apart"}});
-        }
-        {
-          const auto row = html_.scope("tr");
-          for (const bool paper : {false, true}) {
-            html_.element(
-                "th", "Image → text",
-                {{"colspan", "2"}, {"scope", "colgroup"}, {"class", paper ? "way apart" : "way"}});
-            html_.element("th", "Text → image",
-                          {{"colspan", "2"}, {"scope", "colgroup"}, {"class", "way"}});
-          }
-        }
-        const auto row = html_.scope("tr");
-        for (int i = 0; i < 4; ++i) {
-          html_.element("th", "Hit@10", {{"scope", "col"}, {"class", i == 2 ? "apart" : ""}});
-          html_.element("th", "MedR", {{"scope", "col"}});
-        }
-      }
-      const auto rows = html_.scope("tbody");
-      for (const NamedScores& method : record_.rows) {
-        const auto row = html_.scope("tr");
-        row_heading(row_label(method.name), method.name);
-        cell(percent_or_dash(method.scores.i2t.hit10));
-        cell(rank_or_dash(method.scores.i2t.medr));
-        cell(percent_or_dash(method.scores.t2i.hit10));
-        cell(rank_or_dash(method.scores.t2i.medr));
-        const auto* const paper =
-            std::ranges::find(paper_methods, std::string_view(method.name), &PaperRow::name);
-        for (std::size_t i = 0; i < 4; ++i) {
-          const std::string_view classes = i == 0 ? "paper apart" : "paper";
-          if (paper == paper_methods.end()) {
-            cell("–", classes);
-          } else {
-            cell(decimal(paper->scores[i], i % 2 == 0 ? 1 : 0), classes);
-          }
-        }
-      }
+  /// The section of a table, where it is of this layout.
+  void add_table(const TableRecord& table, Layout layout) {
+    const Experiment& experiment = *find_experiment(table.experiment);
+    if (experiment.layout != layout || table.cells.empty()) return;
+    const auto opened = section(experiment.id, experiment.title);
+    html_.element("p", with_row(experiment.explanation, row_label(table.cells.front().row)));
+    switch (layout) {
+      case Layout::by_row: rows_table(table, experiment); break;
+      case Layout::by_cleaning: cleanings_table(table); break;
+      case Layout::by_architecture: architectures_table(table, experiment); break;
     }
-    note(
-        "Beside this run, the paper's table 1 for Flickr8k: on another scale, ResNet-50 "
-        "at 224 pixels. Compare the order and the ratios, not the numbers.");
-    draw_charts(Figure::Section::methods);
+    note(experiment.note);
+    draw_charts(experiment.id);
   }
 
-  void add_stress() {
-    if (!record_.stress || record_.stress->cleanings.empty()) return;
-    const Stress& stress = *record_.stress;
-    const Scores* const clean = find_scores(record_.rows, "clean");
-    const Scores* uncleaned = find_scores(stress.cleanings, "none");
-    if (uncleaned == nullptr) uncleaned = find_scores(record_.rows, stress.row);
-    const auto opened = section("stress", "What survives cleaning");
-    html_.element("p",
-                  "Somebody who suspects a protection may tamper with the pairs before training. "
-                  "Each row is a model trained on pairs of " +
-                      row_label(stress.row) + " that were cleaned in one way.");
+  void score_cells(const Scores& scores, std::string_view first_classes = "",
+                   std::string_view classes = "") {
+    cell(percent_or_dash(scores.i2t.hit10), first_classes);
+    cell(rank_or_dash(scores.i2t.medr), classes);
+    cell(percent_or_dash(scores.t2i.hit10), classes);
+    cell(rank_or_dash(scores.t2i.medr), classes);
+  }
+
+  void rows_table_head(const Experiment& experiment) {
+    const auto head = html_.scope("thead");
     {
-      const auto scrolled = scroll("Table of cleanings");
-      const auto table = html_.scope("table");
-      {
-        const auto head = html_.scope("thead");
-        {
-          const auto row = html_.scope("tr");
-          html_.element("td", "", {{"rowspan", "2"}});
-          html_.element("th", "Image → text", {{"colspan", "2"}, {"scope", "colgroup"}});
-          html_.element("th", "Text → image", {{"colspan", "2"}, {"scope", "colgroup"}});
-          html_.element("th", "Protection left", {{"rowspan", "2"}, {"scope", "col"}});
-        }
-        const auto row = html_.scope("tr");
-        for (int i = 0; i < 2; ++i) {
-          html_.element("th", "Hit@10", {{"scope", "col"}});
-          html_.element("th", "MedR", {{"scope", "col"}});
-        }
+      const auto row = html_.scope("tr");
+      html_.element("td", "", {{"rowspan", "3"}});
+      html_.element("th", "This run", {{"colspan", "4"}, {"scope", "colgroup"}});
+      html_.element("th", experiment.paper_title,
+                    {{"colspan", "4"}, {"scope", "colgroup"}, {"class", "apart"}});
+    }
+    {
+      const auto row = html_.scope("tr");
+      for (const bool paper : {false, true}) {
+        html_.element(
+            "th", "Image → text",
+            {{"colspan", "2"}, {"scope", "colgroup"}, {"class", paper ? "way apart" : "way"}});
+        html_.element("th", "Text → image",
+                      {{"colspan", "2"}, {"scope", "colgroup"}, {"class", "way"}});
       }
-      const auto rows = html_.scope("tbody");
-      const auto add_row = [&](const std::string& label, const Scores& scores,
-                               const std::optional<double>& share) {
-        const auto row = html_.scope("tr");
-        row_heading(label);
-        cell(percent_or_dash(scores.i2t.hit10));
-        cell(rank_or_dash(scores.i2t.medr));
-        cell(percent_or_dash(scores.t2i.hit10));
-        cell(rank_or_dash(scores.t2i.medr));
-        cell(share ? decimal(*share * 100, 0) + "\u00A0%" : "–");
+    }
+    const auto row = html_.scope("tr");
+    for (int i = 0; i < 4; ++i) {
+      html_.element("th", "Hit@10", {{"scope", "col"}, {"class", i == 2 ? "apart" : ""}});
+      html_.element("th", "MedR", {{"scope", "col"}});
+    }
+  }
+
+  void rows_table(const TableRecord& table, const Experiment& experiment) {
+    const auto scrolled = scroll("Table of methods");
+    const auto opened = html_.scope("table");
+    rows_table_head(experiment);
+    const auto rows = html_.scope("tbody");
+    for (const Cell& line : table.cells) {
+      const auto row = html_.scope("tr");
+      row_heading(row_label(line.row), line.row);
+      score_cells(line.scores);
+      const auto paper = std::ranges::find(experiment.paper, line.row, &Cell::row);
+      score_cells(paper == experiment.paper.end() ? Scores{} : paper->scores, "paper apart",
+                  "paper");
+    }
+  }
+
+  void cleanings_table_head() {
+    const auto head = html_.scope("thead");
+    {
+      const auto row = html_.scope("tr");
+      html_.element("td", "", {{"rowspan", "2"}});
+      html_.element("th", "Image → text", {{"colspan", "2"}, {"scope", "colgroup"}});
+      html_.element("th", "Text → image", {{"colspan", "2"}, {"scope", "colgroup"}});
+      html_.element("th", "Protection left", {{"rowspan", "2"}, {"scope", "col"}});
+    }
+    const auto row = html_.scope("tr");
+    for (int i = 0; i < 2; ++i) {
+      html_.element("th", "Hit@10", {{"scope", "col"}});
+      html_.element("th", "MedR", {{"scope", "col"}});
+    }
+  }
+
+  void cleaning_line(const std::string& label, const Scores& scores,
+                     const std::optional<double>& share) {
+    const auto row = html_.scope("tr");
+    row_heading(label);
+    score_cells(scores);
+    cell(share ? decimal(*share * 100, 0) + "\u00A0%" : "–");
+  }
+
+  void cleanings_table(const TableRecord& table) {
+    const Scores* const clean = record_.find(Method::clean);
+    const Scores* const uncleaned = uncleaned_scores(table, record_);
+    const auto scrolled = scroll("Table of cleanings");
+    const auto opened = html_.scope("table");
+    cleanings_table_head();
+    const auto rows = html_.scope("tbody");
+    for (const Cell& line : table.cells) {
+      std::optional<double> share;
+      if (clean != nullptr && uncleaned != nullptr) {
+        share = share_left(*clean, *uncleaned, line.scores);
+      }
+      cleaning_line(pairs::cleaning_label(line.cleaning), line.scores, share);
+    }
+    if (clean != nullptr) cleaning_line("For comparison: clean pairs", *clean, std::nullopt);
+  }
+
+  void architectures_table_head() {
+    const auto head = html_.scope("thead");
+    {
+      const auto row = html_.scope("tr");
+      html_.element("th", "Hacker", {{"rowspan", "2"}, {"scope", "col"}});
+      html_.element("th", "Protection", {{"rowspan", "2"}, {"scope", "col"}});
+      html_.element("th", "MedR, image → text", {{"colspan", "3"}, {"scope", "colgroup"}});
+      html_.element("th", "MedR, text → image", {{"colspan", "3"}, {"scope", "colgroup"}});
+    }
+    const auto row = html_.scope("tr");
+    for (int way = 0; way < 2; ++way) {
+      html_.element("th", "clean", {{"scope", "col"}});
+      html_.element("th", "protected", {{"scope", "col"}});
+      html_.element("th", "ratio", {{"scope", "col"}});
+    }
+  }
+
+  void architectures_table(const TableRecord& table, const Experiment& experiment) {
+    const auto scrolled = scroll("Table of architectures");
+    const auto opened = html_.scope("table");
+    architectures_table_head();
+    architecture_lines("This run", table.cells, "");
+    architecture_lines(experiment.paper_title, experiment.paper, "paper");
+  }
+
+  /// A line for each protected cell, beside the clean one of its architecture; for a clean cell
+  /// alone, a line of its own.
+  void architecture_lines(std::string_view title, const std::vector<Cell>& cells,
+                          std::string_view classes) {
+    if (cells.empty()) return;
+    const auto rows = html_.scope("tbody");
+    group_row(title);
+    for (const Cell& line : cells) {
+      const auto with = [&](bool protected_) {
+        return std::ranges::find_if(cells, [&](const Cell& other) {
+          return other.architecture == line.architecture &&
+                 (protected_ ? is_protection(other.row) : is_row_of(Method::clean, other.row));
+        });
       };
-      for (const NamedScores& cleaning : stress.cleanings) {
-        std::optional<double> share;
-        if (clean != nullptr && uncleaned != nullptr) {
-          share = share_left(*clean, *uncleaned, cleaning.scores);
-        }
-        add_row(cleaning_label(cleaning.name), cleaning.scores, share);
+      const auto clean = with(false);
+      const Scores beside = clean == cells.end() ? Scores{} : clean->scores;
+      if (is_protection(line.row)) {
+        architecture_line({line.architecture, row_label(line.row)}, beside, line.scores, classes);
+      } else if (clean != cells.end() && &line == &*clean && with(true) == cells.end()) {
+        architecture_line({line.architecture, "–"}, beside, {}, classes);
       }
-      if (clean != nullptr) add_row("For comparison: clean pairs", *clean, std::nullopt);
     }
-    note(
-        "Protection left: 0 % where the median ranks are those of clean pairs, 100 % "
-        "where they are as without cleaning; on a logarithmic scale, the mean of both "
-        "directions.");
-    draw_charts(Figure::Section::stress);
   }
 
-  void architecture_row(const std::string& name, std::string_view row,
-                        const std::array<std::optional<double>, 4>& ranks,
-                        std::string_view classes) {
+  void architecture_line(const std::pair<std::string, std::string>& hacker, const Scores& clean,
+                         const Scores& protected_scores, std::string_view classes) {
     const auto opened = html_.scope("tr");
-    row_heading(name);
-    cell(row_label(row), classes);
-    for (const std::size_t way : {0U, 2U}) {
-      cell(rank_or_dash(ranks[way]), classes);
-      cell(rank_or_dash(ranks[way + 1]), classes);
-      cell(ratio_or_dash(ranks[way + 1], ranks[way]), classes);
+    row_heading(hacker.first);
+    cell(hacker.second, classes);
+    for (const auto way : {&Scores::i2t, &Scores::t2i}) {
+      const std::optional<double>& before = (clean.*way).medr;
+      const std::optional<double>& after = (protected_scores.*way).medr;
+      cell(rank_or_dash(before), classes);
+      cell(rank_or_dash(after), classes);
+      cell(ratio_or_dash(after, before), classes);
     }
-  }
-
-  void add_architectures() {
-    if (record_.architectures.empty()) return;
-    const auto opened = section("architectures", "Other architectures");
-    html_.element(
-        "p",
-        "The protector does not know what the hacker trains. Median ranks on clean pairs, "
-        "by the hacker's architecture.");
-    {
-      const auto scrolled = scroll("Table of architectures");
-      const auto table = html_.scope("table");
-      {
-        const auto head = html_.scope("thead");
-        {
-          const auto row = html_.scope("tr");
-          html_.element("th", "Hacker", {{"rowspan", "2"}, {"scope", "col"}});
-          html_.element("th", "Protection", {{"rowspan", "2"}, {"scope", "col"}});
-          html_.element("th", "MedR, image → text", {{"colspan", "3"}, {"scope", "colgroup"}});
-          html_.element("th", "MedR, text → image", {{"colspan", "3"}, {"scope", "colgroup"}});
-        }
-        const auto row = html_.scope("tr");
-        for (int way = 0; way < 2; ++way) {
-          html_.element("th", "clean", {{"scope", "col"}});
-          html_.element("th", "protected", {{"scope", "col"}});
-          html_.element("th", "ratio", {{"scope", "col"}});
-        }
-      }
-      {
-        const auto rows = html_.scope("tbody");
-        group_row("This run");
-        for (const ArchitectureScores& architecture : record_.architectures) {
-          const Scores* const found = find_scores(architecture.rows, "clean");
-          const Scores clean = found != nullptr ? *found : Scores{};
-          for (const NamedScores& method : architecture.rows) {
-            if (method.name == "clean" || method.name == "random") continue;
-            architecture_row(
-                architecture.name, method.name,
-                {clean.i2t.medr, method.scores.i2t.medr, clean.t2i.medr, method.scores.t2i.medr},
-                "");
-          }
-          if (architecture.rows.size() == 1 && found != nullptr) {
-            architecture_row(architecture.name, "–", {clean.i2t.medr, {}, clean.t2i.medr, {}}, "");
-          }
-        }
-      }
-      const auto rows = html_.scope("tbody");
-      group_row("The paper (224 px)");
-      for (const PaperArchitecture& paper : paper_architectures) {
-        architecture_row(std::string(paper.name), "mem3",
-                         {paper.ranks[0], paper.ranks[1], paper.ranks[2], paper.ranks[3]}, "paper");
-      }
-    }
-    note(
-        "Below, the paper's table 2 for Flickr8k, MEM-3 made on ResNet-50: on another "
-        "scale, 224 pixels. Compare the ratios.");
   }
 
   void group_row(std::string_view name) {
@@ -460,7 +423,7 @@ class Page {
 
   // --- Figures
 
-  void draw_charts(Figure::Section section) {
+  void draw_charts(std::string_view section) {
     const auto of_section = [&](const Figure& figure) { return figure.section == section; };
     if (std::ranges::none_of(figures_, of_section)) return;
     const auto charts = html_.scope("div", {{"class", "charts"}});
@@ -476,12 +439,11 @@ class Page {
     }
   }
 
-  void add_charts(Figure::Section of, std::string_view id, std::string_view title,
-                  std::string_view explanation) {
-    if (std::ranges::none_of(figures_, [&](const Figure& f) { return f.section == of; })) return;
+  void add_charts(std::string_view id, std::string_view title, std::string_view explanation) {
+    if (std::ranges::none_of(figures_, [&](const Figure& f) { return f.section == id; })) return;
     const auto opened = section(id, title);
     html_.element("p", explanation);
-    draw_charts(of);
+    draw_charts(id);
   }
 
   // --- Settings
@@ -508,13 +470,13 @@ class Page {
   void add_settings() {
     std::vector<std::pair<std::string, std::string>> taken;
     double total = 0;
-    for (const auto& [stage, seconds] : record_.seconds) {
-      taken.emplace_back(stage, duration_in_words(seconds));
+    for (const auto& [job, seconds] : record_.seconds) {
+      taken.emplace_back(job, duration_in_words(seconds));
       total += seconds;
     }
     if (taken.size() > 1) taken.emplace_back("all", duration_in_words(total));
-    if (taken.empty() && record_.settings.empty() && record_.command.empty() &&
-        record_.version.empty()) {
+    const auto settings = flattened(record_.settings);
+    if (taken.empty() && settings.empty() && record_.command.empty() && record_.version.empty()) {
       return;
     }
     const auto opened = section("settings", "How to get these numbers again");
@@ -525,8 +487,8 @@ class Page {
     if (!record_.version.empty()) {
       html_.element("p", "The run was made by unlearn " + record_.version + ".");
     }
-    add_word_table("Time taken", "Stage", taken);
-    add_word_table("Value", "Setting", record_.settings);
+    add_word_table("Time taken", "Job", taken);
+    add_word_table("Value", "Setting", settings);
   }
 
   const RunRecord& record_;
@@ -551,4 +513,4 @@ void write_report(const std::string& path, const RunRecord& record,
   file.commit();
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -5,7 +5,7 @@
 
 #include "tool/experiments/palette.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 constexpr std::string_view rules = R"css(
@@ -109,15 +109,15 @@ pre { margin: 0 0 1.25rem; padding: 0.9rem 1.1rem; border-radius: 0.6rem; backgr
 
 std::string page_style() {
   std::string style = "\n:root { color-scheme: light dark;";
-  for (const Colour& colour : palette) {
+  for (const Colour& colour : palette()) {
     style.append(" --").append(colour.name).append(": ").append(colour.light).append(";");
   }
   style += " }\n@media screen and (prefers-color-scheme: dark) { :root {";
-  for (const Colour& colour : palette) {
+  for (const Colour& colour : palette()) {
     style.append(" --").append(colour.name).append(": ").append(colour.dark).append(";");
   }
   style += " } }";
   return style.append(rules);
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

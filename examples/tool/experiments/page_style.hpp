@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
 /// The report's style sheet: on a light ground, a dark one, a phone, and paper.
 [[nodiscard]] std::string page_style();
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

@@ -2,75 +2,48 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "clip/training/epoch_record.hpp"
 #include "pairs/images/image.hpp"
+#include "tool/experiments/experiment.hpp"
+#include "tool/experiments/scores.hpp"
+#include "tool/publication/trace_file.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 
-/// Retrieval one way, on clean test pairs.
-struct Direction {
-  std::optional<double> hit10{};  ///< percentage of queries whose match is among the first ten
-  std::optional<double> medr{};   ///< median rank of the match, from 1
-};
-
-/// Retrieval both ways.
-struct Scores {
-  Direction i2t{};  ///< image to text
-  Direction t2i{};  ///< text to image
-};
-
-/// Scores of a method, an architecture's method, or a cleaning.
-struct NamedScores {
-  std::string name{};
-  Scores scores{};
-};
-
-/// A line of a training's log.
-struct EpochLine {
-  double epoch = 0;
-  std::optional<double> loss{};
-  Scores scores{};
-};
-
-/// A model that was trained on what a method published.
+/// A model that was trained on what a row publishes.
 struct TrainedHacker {
   std::string row{};
   std::string architecture{};
   std::uint64_t seed = 0;
-  std::string cleaning{};  ///< "none", or what was done to the pairs first
+  std::string cleaning = "none";  ///< what was done to the pairs first
   Scores scores{};
-  std::vector<EpochLine> log{};
+  std::optional<std::string> log_file{};  ///< in the run's folder
+  std::vector<clip::EpochRecord> log{};   ///< what is in it
 };
 
-struct ArchitectureScores {
-  std::string name{};
-  std::vector<NamedScores> rows{};
+/// A table with its numbers.
+struct TableRecord {
+  std::string experiment{};  ///< the id of an Experiment, which says how the table is shown
+  std::vector<Cell> cells{};
 };
 
-/// What is left of a protection after somebody cleaned the pairs.
-struct Stress {
+/// How pairs were protected.
+struct ProtectionRecord {
   std::string row{};
-  std::vector<NamedScores> cleanings{};  ///< "none" first, then by falling ranks
+  nlohmann::json settings{};
+  nlohmann::json result{};
+  std::optional<std::string> trace_file{};  ///< in the run's folder
+  std::vector<TraceLine> trace{};           ///< what is in it
 };
 
-/// The losses at the end of a round's stages.
-struct TraceLine {
-  double round = 0;
-  std::optional<double> surrogate{};
-  std::optional<double> trigger{};
-  std::optional<double> noise{};
-};
-
-struct ProtectionTrace {
-  std::string row{};
-  std::vector<TraceLine> lines{};
-};
-
+/// How far published images are from clean ones.
 struct Perturbation {
   std::optional<double> linf_levels{};  ///< of 255
   std::optional<double> psnr_min{};     ///< dB
@@ -81,28 +54,33 @@ struct Perturbation {
 /// A pair before and after.
 struct Example {
   std::string row{};
-  std::optional<pairs::Image> clean{};
-  std::optional<pairs::Image> published_image{};
+  std::optional<std::string> clean_file{};      ///< in the run's folder
+  std::optional<std::string> published_file{};  ///< in the run's folder
   std::string caption{};
   std::string trigger{};
-  std::string published{};
+  std::string published{};  ///< the caption with the trigger
+  std::optional<pairs::Image> clean_image{};
+  std::optional<pairs::Image> published_image{};
 };
 
-/// What `unlearn reproduce` left of a run; what it did not measure is absent.
+/// What a run measured; what it did not measure is absent.
 struct RunRecord {
   std::string title{};
   std::string preset{};
   std::string version{};
   std::string command{};
-  std::vector<NamedScores> rows{};  ///< means over seeds; known methods in the paper's order
+  std::vector<TableRecord> tables{};
   std::vector<TrainedHacker> runs{};
-  std::vector<ArchitectureScores> architectures{};
-  std::optional<Stress> stress{};
-  std::vector<ProtectionTrace> protections{};
+  std::vector<ProtectionRecord> protections{};
   std::optional<Perturbation> perturbation{};
-  std::vector<std::pair<std::string, double>> seconds{};
-  std::vector<std::pair<std::string, std::string>> settings{};  ///< dotted names and their values
+  std::map<std::string, double> seconds{};  ///< by job
+  nlohmann::json settings{};
   std::vector<Example> examples{};
+
+  /// The first table of this layout, or null.
+  [[nodiscard]] const TableRecord* table(Layout layout) const;
+  /// The scores of the first cell of this method in the first table by row, or null.
+  [[nodiscard]] const Scores* find(Method method) const;
 };
 
 /// Reads `directory`/report.json and the logs, traces and images that it names.
@@ -110,14 +88,8 @@ struct RunRecord {
 ///         names the file and the field.
 [[nodiscard]] RunRecord read_run(const std::string& directory);
 
-/// The scores under a name, or null.
-[[nodiscard]] const Scores* find_scores(const std::vector<NamedScores>& among,
-                                        std::string_view name);
+/// Settings in settings, as dotted names and their values: {"a": {"b": 1}} is "a.b" and "1".
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> flattened(
+    const nlohmann::json& settings);
 
-/// A method as readers know it: "mem3" is "MEM-3". Any other name stays.
-[[nodiscard]] std::string row_label(std::string_view row);
-
-/// A cleaning as readers know it: "jpeg 75" is "JPEG, quality 75". Any other name stays.
-[[nodiscard]] std::string cleaning_label(std::string_view cleaning);
-
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

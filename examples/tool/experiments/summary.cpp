@@ -6,9 +6,10 @@
 #include <map>
 #include <set>
 
+#include "pairs/cleaning/cleaning_kinds.hpp"
 #include "tool/experiments/decimal.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 /// As a factor in a sentence: "5.1 times".
@@ -32,30 +33,28 @@ std::string both_ranks(const Scores& scores) {
 
 /// What clean pairs teach, and what protected ones do.
 void add_learning(std::vector<std::string>& paragraphs, const RunRecord& record) {
-  const Scores* const clean = find_scores(record.rows, "clean");
-  const Scores* const untrained = find_scores(record.rows, "random");
-  const NamedScores* const best = strongest_protection(record);
+  const Scores* const clean = record.find(Method::clean);
+  const Scores* const untrained = record.find(Method::untrained);
+  const Cell* const best = strongest_protection(record);
   if (clean != nullptr && clean->i2t.medr) {
-    std::string words =
-        "Show a new image to a model that was trained on the clean pairs, and the right caption "
-        "stands at rank ";
-    words.append(rank_in_words(*clean->i2t.medr)).append(" in the median");
+    std::string words = "For a new image, the right caption has a median rank of " +
+                        rank_in_words(*clean->i2t.medr) +
+                        " with a model that was trained on the clean pairs";
     if (untrained != nullptr && untrained->i2t.medr) {
-      words.append("; an untrained model has it at rank ");
-      words.append(rank_in_words(*untrained->i2t.medr));
+      words.append("; with an untrained model it is ").append(rank_in_words(*untrained->i2t.medr));
     }
     words += ".";
     if (best != nullptr && best->scores.i2t.medr) {
       const double ratio = *best->scores.i2t.medr / *clean->i2t.medr;
-      words.append(" Trained on the pairs that ").append(row_label(best->name));
-      words.append(" protected, the model has it at rank ");
+      words.append(" After training on the pairs that ").append(row_label(best->row));
+      words.append(" protected, the median rank is ");
       words.append(rank_in_words(*best->scores.i2t.medr));
       words += ratio >= 1.05 ? ": " + times(ratio) + " as far down." : ", no further down.";
     }
     if (best != nullptr && best->scores.t2i.medr && clean->t2i.medr) {
       const double ratio = *best->scores.t2i.medr / *clean->t2i.medr;
-      words += " From a caption to its image, rank " + rank_in_words(*clean->t2i.medr) +
-               " becomes " + rank_in_words(*best->scores.t2i.medr);
+      words += " From a caption to its image, it goes from " + rank_in_words(*clean->t2i.medr) +
+               " to " + rank_in_words(*best->scores.t2i.medr);
       words += ratio >= 1.05 ? ", " + times(ratio) + " as far down." : ", no further down.";
     }
     if (best != nullptr && best->scores.i2t.hit10 && clean->i2t.hit10) {
@@ -68,8 +67,8 @@ void add_learning(std::vector<std::string>& paragraphs, const RunRecord& record)
   if (clean != nullptr && untrained != nullptr && clean->i2t.medr && untrained->i2t.medr &&
       *untrained->i2t.medr < 1.5 * *clean->i2t.medr) {
     paragraphs.emplace_back(
-        "The model that learned from clean pairs is hardly better than an untrained one: at this "
-        "size there is little that a protection could take away, and the comparison says little.");
+        "The model that learned from clean pairs is hardly better than an untrained one. At this "
+        "scale a protection can take little away, so the comparison says little.");
   }
   if (clean != nullptr && best != nullptr && best->scores.i2t.medr && clean->i2t.medr &&
       best->scores.t2i.medr && clean->t2i.medr) {
@@ -79,15 +78,6 @@ void add_learning(std::vector<std::string>& paragraphs, const RunRecord& record)
       paragraphs.emplace_back("In this run no method protected the pairs.");
     }
   }
-}
-
-/// "strip-words 3" as the subject of a sentence.
-std::string stripping_in_words(std::string_view cleaning) {
-  const std::size_t space = cleaning.find(' ');
-  const std::string count(space == std::string_view::npos ? "" : cleaning.substr(space + 1));
-  std::string words = "Cutting off the first ";
-  if (!count.empty() && count != "1") words.append(count).append(" ");
-  return words.append(count == "1" ? "word" : "words").append(" of each caption");
 }
 
 /// "Grey images" to "grey images", but "JPEG" stays.
@@ -100,34 +90,35 @@ std::string within_sentence(std::string label) {
 }
 
 void add_stress(std::vector<std::string>& paragraphs, const RunRecord& record) {
-  const Scores* const clean = find_scores(record.rows, "clean");
-  if (!record.stress || clean == nullptr) return;
-  const Scores* uncleaned = find_scores(record.stress->cleanings, "none");
-  if (uncleaned == nullptr) uncleaned = find_scores(record.rows, record.stress->row);
+  const Scores* const clean = record.find(Method::clean);
+  const TableRecord* const table = record.table(Layout::by_cleaning);
+  if (table == nullptr || clean == nullptr) return;
+  const Scores* const uncleaned = uncleaned_scores(*table, record);
   if (uncleaned == nullptr) return;
   std::string stripped;
   std::string others;
-  for (const NamedScores& cleaning : record.stress->cleanings) {
-    const auto share = share_left(*clean, *uncleaned, cleaning.scores);
-    if (cleaning.name == "none" || !share) continue;
-    if (cleaning.name.starts_with("strip")) {
-      stripped.append(stripping_in_words(cleaning.name)).append(" ");
+  for (const Cell& cell : table->cells) {
+    const auto share = share_left(*clean, *uncleaned, cell.scores);
+    if (cell.cleaning == "none" || !share) continue;
+    const auto [kind, number] = pairs::read_cleaning_name(cell.cleaning);
+    if (kind != nullptr && kind->subject != nullptr) {
+      stripped.append(kind->subject(number)).append(" ");
       stripped.append(effect_in_words(*share)).append(": the median ranks are then ");
-      stripped.append(both_ranks(cleaning.scores)).append(". ");
+      stripped.append(both_ranks(cell.scores)).append(". ");
     } else {
       others.append(others.empty() ? "" : "; ")
-          .append(within_sentence(cleaning_label(cleaning.name)));
+          .append(within_sentence(pairs::cleaning_label(cell.cleaning)));
       others.append(": ");
       others.append(decimal(*share * 100, 0)).append("\u00A0%");
     }
   }
   if (stripped.empty() && others.empty()) return;
   std::string words = "Somebody may clean the published pairs first. ";
-  words.append(row_label(record.stress->row)).append(" gives median ranks of ");
+  words.append(row_label(table->cells.front().row)).append(" gives median ranks of ");
   words.append(both_ranks(*uncleaned)).append(" (image to text / text to image), clean pairs ");
   words.append(both_ranks(*clean)).append(". ").append(stripped);
   if (!others.empty()) {
-    words.append("What is left of the protection after ");
+    words.append("This much of the protection is left after ");
     words.append(stripped.empty() ? "cleaning" : "other cleanings").append(": ");
     words.append(others).append(".");
   }
@@ -175,7 +166,7 @@ void add_scale(std::vector<std::string>& paragraphs, const RunRecord& record) {
   }
   if (most == 1) {
     paragraphs.emplace_back(
-        "Each number is of one training: small differences between rows may be chance.");
+        "Each number is from one training: small differences between rows may be chance.");
   } else if (fewest == most) {
     paragraphs.push_back("Each training was done with " + std::to_string(most) +
                          " seeds; the tables have the means.");
@@ -188,24 +179,35 @@ void add_scale(std::vector<std::string>& paragraphs, const RunRecord& record) {
 
 }  // namespace
 
-const NamedScores* strongest_protection(const RunRecord& record) {
-  const NamedScores* best = nullptr;
+const Cell* strongest_protection(const RunRecord& record) {
+  const TableRecord* const methods = record.table(Layout::by_row);
+  if (methods == nullptr) return nullptr;
+  const Cell* best = nullptr;
   double highest = 0;
-  for (const NamedScores& row : record.rows) {
-    if (row.name == "random" || row.name == "clean") continue;
+  for (const Cell& cell : methods->cells) {
+    if (!is_protection(cell.row)) continue;
     double sum = 0;
     int count = 0;
-    for (const auto& medr : {row.scores.i2t.medr, row.scores.t2i.medr}) {
+    for (const auto& medr : {cell.scores.i2t.medr, cell.scores.t2i.medr}) {
       if (!medr) continue;
       sum += std::log(*medr);
       ++count;
     }
     if (count > 0 && (best == nullptr || sum / count > highest)) {
-      best = &row;
+      best = &cell;
       highest = sum / count;
     }
   }
   return best;
+}
+
+const Scores* uncleaned_scores(const TableRecord& table, const RunRecord& record) {
+  const auto uncleaned = std::ranges::find(table.cells, "none", &Cell::cleaning);
+  if (uncleaned != table.cells.end()) return &uncleaned->scores;
+  const TableRecord* const methods = record.table(Layout::by_row);
+  if (methods == nullptr || table.cells.empty()) return nullptr;
+  const auto found = std::ranges::find(methods->cells, table.cells.front().row, &Cell::row);
+  return found == methods->cells.end() ? nullptr : &found->scores;
 }
 
 std::optional<double> share_left(const Scores& clean, const Scores& uncleaned,
@@ -238,4 +240,4 @@ std::vector<std::string> summarize(const RunRecord& record) {
   return paragraphs;
 }
 
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments

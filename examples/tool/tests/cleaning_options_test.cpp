@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/commands/cleaning_options.hpp"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
@@ -15,7 +13,6 @@
 namespace unlearn::tool {
 namespace {
 
-/// The names of the cleanings that a command line asks for.
 std::string asked_for(std::vector<std::string> arguments) {
   CLI::App command;
   CleaningOptions options;
@@ -31,6 +28,18 @@ TEST(CleaningOptions, MakeTheStagesInAFixedOrder) {
             "strip-words 3, jpeg 75, grayscale, random-crop 0.5 to 1");
   EXPECT_THROW((void)asked_for({"--jpeg", "0"}), CLI::ValidationError);
   EXPECT_THROW((void)asked_for({"--strip-words", "-1"}), CLI::ParseError);
+}
+
+TEST(CleaningOptions, EachKindHasAnOption) {
+  CLI::App command;
+  CleaningOptions options;
+  add_cleaning_options(command, options);
+  for (const pairs::CleaningKind& kind : pairs::cleaning_kinds()) {
+    const CLI::Option* const option = command.get_option_no_throw("--" + std::string(kind.name));
+    ASSERT_NE(option, nullptr) << kind.name;
+    EXPECT_EQ(option->get_description(), kind.help);
+    EXPECT_EQ(option->get_expected_max() > 0, kind.has_number()) << kind.name;
+  }
 }
 
 }  // namespace

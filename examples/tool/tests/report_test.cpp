@@ -27,7 +27,7 @@
 #include "tool/experiments/summary.hpp"
 #include "unlearn/core/error.hpp"
 
-namespace unlearn::tool::report {
+namespace unlearn::tool::experiments {
 namespace {
 
 using nlohmann::json;
@@ -47,16 +47,29 @@ json scores(double i2t_hit10, double i2t_medr, double t2i_hit10, double t2i_medr
           {"t2i", {{"hit10", t2i_hit10}, {"medr", t2i_medr}}}};
 }
 
+/// A cell of a table; the architecture is the surrogate's.
+json cell(const std::string& row, const json& scores, const std::string& cleaning = "none") {
+  json cell{{"row", row}, {"architecture", "rn-small"}, {"cleaning", cleaning}};
+  cell.update(scores);
+  return cell;
+}
+
+json cell_of_vit(const std::string& row, const json& scores) {
+  json changed = cell(row, scores);
+  changed["architecture"] = "vit-small";
+  return changed;
+}
+
 /// A folder of a run, with every part that a record can have.
 class RunFolder {
  public:
   RunFolder() {
-    std::filesystem::create_directory(directory_ / "stages");
-    file("stages/log.csv",
+    std::filesystem::create_directory(directory_ / "jobs");
+    file("jobs/log.csv",
          "epoch,loss,learning_rate,i2t_hit10,i2t_medr,t2i_hit10,t2i_medr\n"
          "1,4.5,0.0005,1.5,640,1.4,430\n"
          "2,0.5,0.0005,3.2,408,3.1,286\n");
-    file("stages/trace.csv", "round,surrogate,trigger,noise\n1,3.5,2.25,1.5\n2,1.5,,0.125\n");
+    file("jobs/trace.csv", "round,surrogate,trigger,noise\n1,3.5,2.25,1.5\n2,1.5,,0.125\n");
     pairs::write_png(directory_ / "clean.png", {2, 3, std::vector<std::uint8_t>(18, 100)});
     pairs::write_png(directory_ / "mem3.png", {2, 3, std::vector<std::uint8_t>(18, 108)});
     record = {
@@ -64,25 +77,27 @@ class RunFolder {
         {"preset", "tiny"},
         {"version", "0.1.0"},
         {"command", "unlearn reproduce --preset tiny"},
-        {"rows",
-         {{"random", scores(1.1, 740, 0.9, 495)},
-          {"clean", scores(12.5, 131, 14.5, 98)},
-          {"mem3", scores(3.25, 408, 3.1, 286)}}},
+        {"tables",
+         {{{"experiment", "methods"},
+           {"cells",
+            {cell("mem3", scores(3.25, 408, 3.1, 286)), cell("random", scores(1.1, 740, 0.9, 495)),
+             cell("clean", scores(12.5, 131, 14.5, 98))}}},
+          {{"experiment", "architectures"},
+           {"cells",
+            {cell_of_vit("clean", scores(9, 170, 10, 120)),
+             cell_of_vit("mem3", scores(3, 351, 3, 244))}}},
+          {{"experiment", "stress"},
+           {"cells",
+            {cell("mem3", scores(3.8, 374, 3.9, 253), "jpeg 75"),
+             cell("mem3", scores(3.25, 408, 3.1, 286)),
+             cell("mem3", scores(12.1, 137, 14.2, 103), "strip-words 3")}}}}},
         {"runs",
          {{{"row", "mem3"},
            {"architecture", "rn-small"},
            {"seed", 1},
            {"cleaning", "none"},
-           {"log", "stages/log.csv"}}}},
-        {"architectures",
-         {{"vit-small", {{"clean", scores(9, 170, 10, 120)}, {"mem3", scores(3, 351, 3, 244)}}}}},
-        {"stress",
-         {{"row", "mem3"},
-          {"cleanings",
-           {{"jpeg 75", scores(3.8, 374, 3.9, 253)},
-            {"none", scores(3.25, 408, 3.1, 286)},
-            {"strip-words 3", scores(12.1, 137, 14.2, 103)}}}}},
-        {"protections", {{{"row", "mem3"}, {"trace", "stages/trace.csv"}}}},
+           {"log", "jobs/log.csv"}}}},
+        {"protections", {{{"row", "mem3"}, {"trace", "jobs/trace.csv"}}}},
         {"perturbation",
          {{"linf_levels", 8}, {"psnr_min", 33.6}, {"psnr_mean", 34.7}, {"ssim_mean", 0.921}}},
         {"seconds", {{"protect-mem3", 712.3}, {"train", 3661}}},
@@ -227,9 +242,10 @@ TEST(DotChart, RefusesWhatALogarithmHasNot) {
             "number in a logarithmic figure: expected more than 0, got 0.000000");
 }
 
-TEST(Palette, GivesEachOfThePapersMethodsAColourOfItsOwn) {
+TEST(Palette, GivesEachRowAColourOfItsOwn) {
   std::set<std::string_view> colours;
   for (const char* row : {"random", "clean", "em", "uap", "mem3", "mem5"}) {
+    ASSERT_NE(find_row(row), nullptr) << row;
     colours.insert(colour_named(colour_of_row(row)).light);
   }
   EXPECT_EQ(colours.size(), 6U);
@@ -252,16 +268,21 @@ TEST(Figures, AreFilesToo) {
 
 TEST(ReadRun, GivesWhatIsThere) {
   const RunRecord record = RunFolder().read();
-  ASSERT_EQ(record.rows.size(), 3U);
-  EXPECT_EQ(record.rows[0].name, "random");
-  EXPECT_EQ(record.rows[1].name, "clean");
-  EXPECT_EQ(record.rows[2].scores.i2t.medr, 408);
-  EXPECT_EQ(record.runs.at(0).log.at(1).scores.t2i.medr, 286);
-  EXPECT_EQ(record.protections.at(0).lines.at(1).trigger, std::nullopt);
-  EXPECT_EQ(record.protections.at(0).lines.at(1).noise, 0.125);
-  EXPECT_EQ(record.stress->cleanings.at(0).name, "none");
-  EXPECT_EQ(record.stress->cleanings.at(2).name, "strip-words 3");
-  EXPECT_THAT(record.settings,
+  ASSERT_EQ(record.tables.size(), 3U);
+  const std::vector<Cell>& rows = record.tables[0].cells;
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0].row, "random");
+  EXPECT_EQ(rows[1].row, "clean");
+  EXPECT_EQ(rows[2].scores.i2t.medr, 408);
+  EXPECT_EQ(record.find(Method::clean), &rows[1].scores);
+  EXPECT_EQ(record.runs.at(0).log.at(1).retrieval.text_to_signal.median_rank, 286U);
+  EXPECT_EQ(record.protections.at(0).trace.at(1).trigger, std::nullopt);
+  EXPECT_EQ(record.protections.at(0).trace.at(1).noise, 0.125);
+  const TableRecord* const stress = record.table(Layout::by_cleaning);
+  ASSERT_EQ(stress, &record.tables[2]);
+  EXPECT_EQ(stress->cells.at(0).cleaning, "none");
+  EXPECT_EQ(stress->cells.at(2).cleaning, "strip-words 3");
+  EXPECT_THAT(flattened(record.settings),
               ElementsAre(std::pair("epochs", "16"), std::pair("mem3.rounds", "10"),
                           std::pair("mem3.words", "[\"the\",\"a\"]")));
 }
@@ -285,18 +306,24 @@ TEST(ReadRun, NamesTheField) {
     run.record[json::json_pointer(pointer)] = value;
     return run.complaint();
   };
-  EXPECT_EQ(complaint("/rows/mem3/i2t/medr", "x"),
-            "rows.mem3.i2t.medr: expected a number, got \"x\"");
-  EXPECT_EQ(complaint("/rows/mem3/i2t/medr", nullptr),  // how JSON has a NaN
-            "rows.mem3.i2t.medr: expected a number, got null");
-  EXPECT_EQ(complaint("/rows/mem3/i2t/hit10", 101),
-            "rows.mem3.i2t.hit10: expected a number from 0.0 to 100.0, got 101");
-  EXPECT_EQ(complaint("/rows", json::array()), "rows: expected an object, got array");
-  EXPECT_EQ(complaint("/runs", json::object()), "runs: expected an array, got object");
-  EXPECT_EQ(complaint("/runs/0/seed", -1), "runs[0].seed: expected a whole number from 0, got -1");
-  EXPECT_EQ(complaint("/title", 7), "title: expected a string, got 7");
-  EXPECT_EQ(complaint("/seconds/train", -2), "seconds.train: expected a number from 0.0, got -2");
-  EXPECT_EQ(complaint("/rows/<a>", 7), "rows.\"<a>\": expected an object, got 7");
+  EXPECT_EQ(complaint("/tables/0/cells/0/i2t/medr", "x"),
+            "/tables/0/cells/0/i2t/medr: expected a number, 1 or more, got \"x\"");
+  EXPECT_EQ(complaint("/tables/0/cells/0/i2t/medr", nullptr),  // how JSON has a NaN
+            "/tables/0/cells/0/i2t/medr: expected a number, 1 or more, got null");
+  EXPECT_EQ(complaint("/tables/0/cells/0/i2t/hit10", 101),
+            "/tables/0/cells/0/i2t/hit10: expected a number, 0 to 100, got 101");
+  EXPECT_EQ(complaint("/tables/0/experiment", "mauve"),
+            "/tables/0/experiment: expected one of methods, stress, architectures, got "
+            "\"mauve\"");
+  EXPECT_EQ(complaint("/perturbation", json::array()),
+            "/perturbation: expected an object, got array");
+  EXPECT_EQ(complaint("/runs", json::object()), "/runs: expected an array, got object");
+  EXPECT_EQ(complaint("/runs/0/seed", -1), "/runs/0/seed: expected an integer, 0 or more, got -1");
+  EXPECT_EQ(complaint("/title", 7), "/title: expected a string, got 7");
+  EXPECT_EQ(complaint("/seconds/train", -2),
+            "/seconds/train: expected a number, 0 or more, got -2");
+  EXPECT_EQ(complaint("/seconds/<a\n>", "x"),
+            "/seconds/\"<a\\n>\": expected a number, 0 or more, got \"x\"");
 }
 
 TEST(ReadRun, StaysInTheFolder) {
@@ -309,24 +336,24 @@ TEST(ReadRun, StaysInTheFolder) {
     return run.complaint();
   };
   const std::string relative =
-      "runs[0].log: expected a relative path without '..' and control characters, got ";
+      "/runs/0/log: expected a relative path without '..' and control characters, got ";
   EXPECT_EQ(complaint("/etc/passwd"), relative + "\"/etc/passwd\"");
-  EXPECT_EQ(complaint("stages/../../a"), relative + "\"stages/../../a\"");
+  EXPECT_EQ(complaint("jobs/../../a"), relative + "\"jobs/../../a\"");
   EXPECT_EQ(complaint(""), relative + "\"\"");
   EXPECT_EQ(complaint("a\nb"), relative + "\"a\\nb\"");
   EXPECT_EQ(complaint("none.csv"),
-            "runs[0].log: expected a file, got \"none.csv\" (No such file or directory)");
+            "/runs/0/log: expected a file, got \"none.csv\" (No such file or directory)");
   EXPECT_EQ(complaint("link.csv"),
-            "runs[0].log: expected a file inside the run's folder, got \"link.csv\", a link that "
+            "/runs/0/log: expected a file inside the run's folder, got \"link.csv\", a link that "
             "leads out of it");
 }
 
 TEST(ReadRun, NamesTheLineOfALog) {
   const auto complaint = [](const std::string& text) {
     const RunFolder run;
-    run.file("stages/trace.csv", text);
+    run.file("jobs/trace.csv", text);
     const std::string message = run.complaint();
-    const std::string start = "file '" + run.path("stages/trace.csv") + "', ";
+    const std::string start = "file '" + run.path("jobs/trace.csv") + "', ";
     return message.starts_with(start) ? message.substr(start.size()) : message;
   };
   const std::string header = "round,surrogate,trigger,noise\n";
@@ -345,16 +372,16 @@ TEST(ReadRun, RefusesOtherFiles) {
   const RunFolder run;
   EXPECT_EQ(message_of<FileError>([&] { (void)read_run(run.directory()); }),
             "file '" + run.path("report.json") +
-                "', contents: expected a readable file, got No such file or directory");
-  run.file("report.json", R"({"rows": {"mem3": {"i2t": {"medr": NaN}}}})");
+                "': expected a regular file, got No such file or directory");
+  run.file("report.json", R"({"tables": [{"cells": [{"i2t": {"medr": NaN}}]}]})");
   EXPECT_THAT(message_of<FileError>([&] { (void)read_run(run.directory()); }),
-              HasSubstr("report.json', the whole: expected JSON, got something else at its byte "));
+              HasSubstr("report.json', contents: expected JSON, got something else at its byte "));
   run.file("report.json", "[]");
   EXPECT_THAT(message_of<FileError>([&] { (void)read_run(run.directory()); }),
-              HasSubstr("report.json', the whole: expected an object, got array"));
+              HasSubstr("report.json', top level: expected an object, got array"));
   pairs::write_png(run.path("mem3.png"), {3, 3, std::vector<std::uint8_t>(27)});
   EXPECT_EQ(run.complaint(),
-            "examples[0]: expected a protected image as large as the clean one, 3 x 2 pixels, "
+            "/examples/0: expected a protected image as large as the clean one, 3 x 2 pixels, "
             "got 3 x 3 pixels");
 }
 
@@ -362,33 +389,33 @@ TEST(ReadRun, RefusesOtherFiles) {
 
 TEST(Summary, SaysWhatTheNumbersSay) {
   const std::string text = ::testing::PrintToString(summarize(without_files()));
-  EXPECT_THAT(text, AllOf(HasSubstr("stands at rank 131 in the median"),
-                          HasSubstr("an untrained model has it at rank 740"),
-                          HasSubstr("at rank 408: 3.1 times as far down"),
-                          HasSubstr("rank 98 becomes 286, 2.9 times as far down"),
+  EXPECT_THAT(text, AllOf(HasSubstr("has a median rank of 131"),
+                          HasSubstr("with an untrained model it is 740"),
+                          HasSubstr("the median rank is 408: 3.1 times as far down"),
+                          HasSubstr("it goes from 98 to 286, 2.9 times as far down"),
                           HasSubstr("further than 8 of 255 levels")));
 }
 
-TEST(Summary, OwnsUpThatStrippedWordsRemoveTheProtection) {
+TEST(Summary, SaysThatStrippedWordsRemoveTheProtection) {
   RunRecord record = without_files();
   const auto text = [&] { return ::testing::PrintToString(summarize(record)); };
   EXPECT_THAT(text(), HasSubstr("Cutting off the first 3 words of each caption removes the "
                                 "protection: the median ranks are then 137"));
-  for (NamedScores& cleaning : record.stress->cleanings) {
-    if (cleaning.name == "strip-words 3") {
-      cleaning.scores = *find_scores(record.stress->cleanings, "none");
-    }
+  std::vector<Cell>& cells = record.tables[2].cells;
+  for (Cell& cell : cells) {
+    if (cell.cleaning == "strip-words 3") cell.scores = cells[0].scores;
   }
   EXPECT_THAT(text(), HasSubstr("words of each caption leaves the protection in place"));
 }
 
-TEST(Summary, OwnsUpThatThereWasNoProtection) {
+TEST(Summary, SaysThatThereWasNoProtection) {
   RunRecord record = without_files();
-  record.rows[2].scores = record.rows[1].scores;
-  record.stress.reset();
+  std::vector<Cell>& rows = record.tables[0].cells;
+  rows[2].scores = rows[1].scores;
+  record.tables.resize(1);
   EXPECT_THAT(::testing::PrintToString(summarize(record)),
               AllOf(HasSubstr("no further down"), HasSubstr("no method protected the pairs")));
-  record.rows[1].scores = record.rows[2].scores = record.rows[0].scores;
+  rows[1].scores = rows[2].scores = rows[0].scores;
   EXPECT_THAT(::testing::PrintToString(summarize(record)),
               HasSubstr("hardly better than an untrained one"));
 }
@@ -474,11 +501,15 @@ TEST(ReportPage, EscapesWhatStrangersWrote) {
   }
   run.record["settings"] = {{hostile, hostile}};
   run.record["seconds"] = {{hostile, 1}};
-  run.record["rows"][hostile] = run.record["rows"]["mem3"];
-  run.record["architectures"][hostile] = run.record["architectures"]["vit-small"];
-  run.record["architectures"]["vit-small"][hostile] = scores(1, 2, 3, 4);
-  run.record["stress"]["row"] = hostile;
-  run.record["stress"]["cleanings"][hostile] = scores(1, 200, 3, 200);
+  const auto cells = [&](std::size_t table) -> json& {
+    return run.record["tables"][table]["cells"];
+  };
+  cells(0).push_back(cell(hostile, scores(3.25, 408, 3.1, 286)));
+  cells(1).push_back(cell_of_vit(hostile, scores(1, 2, 3, 4)));
+  cells(1).push_back(cell_of_vit("mem3", scores(3, 351, 3, 244)));
+  cells(1).back()["architecture"] = hostile;
+  for (json& stressed : cells(2)) stressed["row"] = hostile;
+  cells(2).push_back(cell(hostile, scores(1, 200, 3, 200), hostile));
   run.record["runs"][0]["row"] = hostile;
   run.record["runs"][0]["architecture"] = hostile;
   run.record["protections"][0]["row"] = hostile;
@@ -500,4 +531,4 @@ TEST(ReportPage, IsTheSameAgain) {
 }
 
 }  // namespace
-}  // namespace unlearn::tool::report
+}  // namespace unlearn::tool::experiments
