@@ -160,8 +160,9 @@ void training(benchmark::State& state) {
   ClipEncoder encoder{Clip(config(), 1)};
   std::mt19937_64 rng(2);
   const auto ours = [&] {
-    auto run = unlearn::clip::training_state(pairs);
-    const auto result = unlearn::training(steps).minimize(encoder, pairs, run, rng);
+    unlearn::TrainingState run;
+    const auto result =
+        unlearn::ContrastiveTraining<>{.steps = steps}.train(encoder, pairs, run, rng);
     unlearn_bench::require_correct(result.train_steps == steps, "number of training steps");
   };
   // Theirs: the same model, loss and optimiser in LibTorch's operations, on one batch of floats.

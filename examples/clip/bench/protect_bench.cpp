@@ -258,9 +258,9 @@ class Reference {
 clip::Clip warm_model(Task& task) {
   clip::Clip model(task.config, 1);
   clip::ClipEncoder encoder(model, {.optimizer = {.learning_rate = {.rate = surrogate_rate}}});
-  auto state = clip::training_state(task.pairs);
+  unlearn::TrainingState state;
   std::mt19937_64 rng(1);
-  (void)unlearn::training(warm_steps).minimize(encoder, task.pairs, state, rng);
+  (void)unlearn::ContrastiveTraining<>{.steps = warm_steps}.train(encoder, task.pairs, state, rng);
   return model;
 }
 

@@ -80,9 +80,9 @@ class TriggerSearch {
 
   void warm_up(at::Device device) {
     unlearn::clip::ClipEncoder encoder(model_, {.device = device});
-    auto state = unlearn::clip::training_state(pairs_);
+    unlearn::TrainingState state;
     std::mt19937_64 rng(2);
-    (void)unlearn::training(20).minimize(encoder, pairs_, state, rng);
+    (void)unlearn::ContrastiveTraining<>{.steps = 20}.train(encoder, pairs_, state, rng);
   }
 
   [[nodiscard]] static std::vector<Token> first_trigger() {
@@ -90,8 +90,7 @@ class TriggerSearch {
   }
 
   unlearn::TriggerTable ours(unlearn::clip::ClipEncoder& encoder) {
-    auto run = unlearn::clip::training_state(pairs_);
-    run.triggers = unlearn::TriggerTable(pairs_.rows(), first_trigger());
+    auto run = unlearn::fresh_state(pairs_, first_trigger());
     std::mt19937_64 rng(1);
     (void)mem_.minimize(encoder, pairs_, run, rng);
     return run.triggers;

@@ -92,21 +92,22 @@ TEST_F(Training, MinimisesTheLossOfTheWholeRun) {
   std::mt19937_64 rng(5);
   const RunResult result = run.minimize(model, pairs, state, rng);
   EXPECT_EQ(result.stop, StopReason::round_limit);
-  EXPECT_LT(result.trace.back().surrogate, 0.8 * result.trace.front().surrogate);
-  EXPECT_LT(result.trace.back().noise, result.trace.front().noise);
+  EXPECT_LT(result.trace.back().of(surrogate_stage).value(),
+            0.8 * result.trace.front().of(surrogate_stage).value());
+  EXPECT_LT(result.trace.back().of(noise_stage), result.trace.front().of(noise_stage));
   // At scale 10 and bias −10 nearly the whole loss is that of the pairs themselves: at most 20.
-  EXPECT_LT(result.trace.front().noise, 20);
+  EXPECT_LT(result.trace.front().of(noise_stage), 20);
   EXPECT_GT(std::abs(model.logit_bias() + 10), 1e-3);
 }
 
 TEST_F(Training, LearnsAndLogsEveryEpoch) {
   plan.epochs = 12;
   ClipEncoder model = encoder();
-  RunState<ZeroNoiseStore> state = training_state(pairs);
+  TrainingState state;
   std::mt19937_64 rng(5);
   const std::string log = directory / "log.csv";
   const RunResult result =
-      plan.minimizer(pairs.rows()).minimize(model, pairs, state, rng, EpochLog(log, model, others));
+      plan.training(pairs.rows()).train(model, pairs, state, rng, EpochLog(log, model, others));
   EXPECT_EQ(result.stop, StopReason::round_limit);
   EXPECT_EQ(result.train_steps, 36U);
   EXPECT_LT(result.trace.back().of(surrogate_stage).value(),
@@ -136,27 +137,27 @@ auto stop_after(std::uint64_t steps) {
 TEST_F(Training, ResumedEndsInTheSameBytes) {
   ClipEncoder straight = encoder();
   {
-    RunState<ZeroNoiseStore> state = training_state(pairs);
+    TrainingState state;
     std::mt19937_64 rng(5);
-    (void)plan.minimizer(pairs.rows())
-        .minimize(straight, pairs, state, rng, EpochLog(directory / "a.csv", straight, others));
+    (void)plan.training(pairs.rows())
+        .train(straight, pairs, state, rng, EpochLog(directory / "a.csv", straight, others));
   }
   for (const std::uint64_t steps : {1U, 3U, 7U}) {
     const std::string run = directory / ("run" + std::to_string(steps));
     const std::string log = directory / ("b" + std::to_string(steps) + ".csv");
     for (const bool again : {false, true}) {
       ClipEncoder model = encoder();
-      RunState<ZeroNoiseStore> state = training_state(pairs);
+      TrainingState state;
       std::mt19937_64 rng(again ? 99 : 5);
       auto checkpoint = checkpoint_to(run);
       EXPECT_EQ(checkpoint.restore(state, rng, model), again);
       EpochLog epochs(log, model, others);
       if (again) {
-        (void)plan.minimizer(pairs.rows()).minimize(model, pairs, state, rng, epochs, checkpoint);
+        (void)plan.training(pairs.rows()).train(model, pairs, state, rng, epochs, checkpoint);
         EXPECT_TRUE(bytes_of(model) == bytes_of(straight)) << steps;
       } else {
-        (void)plan.minimizer(pairs.rows())
-            .minimize(model, pairs, state, rng, epochs, stop_after(steps), checkpoint);
+        (void)plan.training(pairs.rows())
+            .train(model, pairs, state, rng, epochs, stop_after(steps), checkpoint);
         EXPECT_EQ(model.optimizer().steps(), steps);
       }
     }
@@ -193,16 +194,6 @@ TEST_F(Training, AForeignLogIsNotOverwritten) {
              "3,2,3,4,5,6,7\n");
   EXPECT_EQ(message_of<FileError>([&] { epochs(resumed); }),
             "file '" + log + "', line 3: expected epoch 2, got 3");
-}
-
-TEST(ZeroNoiseStore, IsZeroAndStaysSo) {
-  ZeroNoiseStore noise(3, 2);
-  std::vector<std::int8_t> out{7, 7, 7, 7};
-  const std::vector<Index> groups{2, 0};
-  noise.load(groups, View<std::int8_t, 2>(out.data(), {2, 2}));
-  EXPECT_THAT(out, ::testing::Each(0));
-  EXPECT_THROW(noise.store(groups, View<const std::int8_t, 2>(out.data(), {2, 2})),
-               InvalidArgument);
 }
 
 }  // namespace

@@ -1,36 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <span>
-#include <string_view>
 #include <utility>
 
-#include "clip/model/model.hpp"
+#include "pairs/files/enum_names.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/siglip.hpp"
 
 namespace unlearn::clip {
 
-/// The losses that a program offers by name.
+/// The losses that programs offer by name.
 enum class LossKind : std::uint8_t {
   infonce,  ///< CLIP's: unlearn::InfoNce
   siglip,   ///< SigLIP's pairwise sigmoid loss: unlearn::SigLip
 };
-
-/// The names of all kinds, in the order of a menu: `infonce`, `siglip`.
-[[nodiscard]] std::span<const std::string_view> loss_names();
-
-/// The name of a kind.
-[[nodiscard]] std::string_view to_string(LossKind kind);
-
-/// A kind by its name.
-/// @throws InvalidArgument that lists the names there are.
-[[nodiscard]] LossKind loss_named(std::string_view name);
-
-/// Gives a model what this loss learns beside the scale: SigLIP's bias. Call it before an encoder
-/// or an optimiser is made of the model. See ClipImpl::add_logit_bias.
-void add_loss_parameters(ClipImpl& model, LossKind kind);
+constexpr std::array<pairs::EnumName<LossKind>, 2> enum_names(LossKind /*like*/) {
+  return {{{LossKind::infonce, "infonce"}, {LossKind::siglip, "siglip"}}};
+}
 
 /// Calls `use` with the loss itself, InfoNce or SigLip.
 /// @returns what `use` returns, of one type for all losses

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tool/commands/experiment_jobs.hpp"
 
+#include "pairs/files/enum_names.hpp"
 #include "tool/commands/protect.hpp"
 #include "tool/commands/running_options.hpp"
 #include "tool/commands/train.hpp"
@@ -9,14 +10,13 @@ namespace unlearn::tool {
 namespace {
 
 using experiments::HackerSpec;
-using experiments::Method;
 using experiments::Preset;
 using experiments::ProtectionSpec;
 using experiments::Reproduction;
 
 RunningOptions running(const Reproduction& run, std::uint64_t seed) {
   return {.seed = seed,
-          .device = run.preset.device,
+          .device = pairs::enum_named<Device>(run.preset.device).value(),
           .threads = run.threads,
           .resume = true,
           .quiet = run.quiet,
@@ -42,9 +42,9 @@ TrainOptions train_options(const Reproduction& run, const PairsOptions& pairs,
 /// UAP's surrogate is what a hacker has learned from clean pairs.
 void take_surrogate(ProtectOptions& options, const Reproduction& run, const std::string& job) {
   const std::string folder = run.folder(job);
-  options.weights = folder + "/model.safetensors";
-  options.model.clear();
-  options.size = 0;
+  options.plan.weights = folder + "/model.safetensors";
+  options.plan.model.clear();
+  options.plan.size = 0;
   if (run.vocab == "words") options.vocab = folder + "/vocabulary.json";
 }
 
@@ -53,31 +53,32 @@ ProtectOptions protect_options(const Reproduction& run, const PairsOptions& pair
   const Preset& preset = run.preset;
   ProtectOptions options{.pairs = pairs, .split = "train", .out = run.folder(protection.job)};
   options.vocab = run.vocab;
-  options.model = preset.surrogate;
-  options.size = preset.size;
-  options.learning_rate = preset.surrogate_rate;
-  options.candidates = preset.candidates;
   options.running = running(run, run.seed);
+  ProtectionPlan& plan = options.plan;
+  plan.model = preset.surrogate;
+  plan.size = preset.size;
+  plan.learning_rate = preset.surrogate_rate;
+  plan.candidates = preset.candidates;
   switch (protection.row->method) {
-    case Method::mem:
-      options.method = "mem";
-      options.trigger_length = protection.row->trigger_length;
-      options.rounds = preset.mem.rounds;
-      options.trigger_rounds = preset.trigger_rounds;
-      options.surrogate_steps = preset.mem.surrogate_steps;
-      options.surrogate_rounds = preset.surrogate_rounds;
+    case experiments::Method::mem:
+      plan.method = Method::mem;
+      plan.trigger_length = protection.row->trigger_length;
+      plan.rounds = preset.mem.rounds;
+      plan.trigger_rounds = preset.trigger_rounds;
+      plan.surrogate_steps = preset.mem.surrogate_steps;
+      plan.surrogate_rounds = preset.surrogate_rounds;
       break;
-    case Method::em:
-      options.method = "em";
-      options.rounds = preset.em.rounds;
-      options.surrogate_steps = preset.em.surrogate_steps;
+    case experiments::Method::em:
+      plan.method = Method::em;
+      plan.rounds = preset.em.rounds;
+      plan.surrogate_steps = preset.em.surrogate_steps;
       break;
-    case Method::uap:
-      options.method = "uap";
+    case experiments::Method::uap:
+      plan.method = Method::uap;
       take_surrogate(options, run, protection.surrogate_job);
       break;
-    case Method::untrained:
-    case Method::clean: break;  // nothing is protected
+    case experiments::Method::untrained:
+    case experiments::Method::clean: break;  // nothing is protected
   }
   return options;
 }

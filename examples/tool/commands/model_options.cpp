@@ -6,6 +6,7 @@
 #include "clip/kernels/instruction_sets.hpp"
 #include "clip/model/config.hpp"
 #include "clip/model/weights.hpp"
+#include "clip/training/loss_parameters.hpp"
 #include "unlearn/core/error.hpp"
 
 namespace unlearn::tool {
@@ -15,12 +16,15 @@ clip::Clip make_model(const ModelRequest& request) {
     clip::Clip model = clip::load_clip(request.weights);
     require_size("vocabulary of '" + request.weights + "', against --vocab", request.vocabulary,
                  static_cast<std::size_t>(model->config().vocab_size));
+    clip::add_loss_parameters(*model, request.loss);
     return model;
   }
   clip::ClipConfig config = clip::named_config(request.name);
   if (request.size > 0) config = clip::at_resolution(config, request.size);
   config.vocab_size = static_cast<std::int64_t>(request.vocabulary);
-  return clip::Clip(config, request.seed);
+  clip::Clip model(config, request.seed);
+  clip::add_loss_parameters(*model, request.loss);
+  return model;
 }
 
 at::Device torch_device(Device device) {

@@ -9,6 +9,7 @@
 
 #include "clip/encoder/clip_encoder.hpp"
 #include "clip/model/model.hpp"
+#include "clip/training/loss_kind.hpp"
 #include "tool/commands/running_options.hpp"
 #include "tool/publication/protection_plan.hpp"
 
@@ -20,7 +21,8 @@ struct ModelRequest {
   std::string weights{};  ///< instead of `name` and `size`, where it is not empty
   std::int64_t size = 0;  ///< side of the images; 0 for the configuration's own
   std::size_t vocabulary = 0;
-  std::uint64_t seed = 1;  ///< of new weights
+  clip::LossKind loss = clip::LossKind::infonce;  ///< the model gets what it learns for this loss
+  std::uint64_t seed = 1;                         ///< of new weights
 };
 
 /// A new model, or one from a file.

@@ -11,6 +11,8 @@
 #include "tool/commands/surrogate_reset.hpp"
 #include "tool/publication/published_files.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
+#include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/siglip.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 
@@ -26,12 +28,22 @@ struct ProtectionRun {
   ProgressBar<>& bar;
   Checkpoint<>& checkpoint;
   const StopSignals& signals;
+  bool signals_on_gpu = false;  ///< whether images and noise are kept in the memory of a GPU
 };
 
-/// Calls mem.minimize() with images and noise in the memory of PyTorch's current GPU. What does not
-/// fit there is moved batch by batch. The model must take signals that are on the device.
+/// The minimizer of a protection, by its loss.
+template <class Loss>
+using MinimizerOf = MultiStepMinimizer<LinfBall<double>, FrontPlacement, Loss>;
+
+/// Calls mem.minimize(). Each loss has a file of its own: no other one instantiates the minimizer.
+RunResult minimize(const MinimizerOf<InfoNce>& mem, const ProtectionRun& run);
+RunResult minimize(const MinimizerOf<SigLip>& mem, const ProtectionRun& run);
+
+/// The same with images and noise in the memory of PyTorch's current GPU. What does not fit there
+/// is moved batch by batch. The model must take signals that are on the device.
 ///
 /// Only in builds with UNLEARN_CUDA and a LibTorch that has CUDA.
-RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& run);
+RunResult minimize_on_gpu(const MinimizerOf<InfoNce>& mem, const ProtectionRun& run);
+RunResult minimize_on_gpu(const MinimizerOf<SigLip>& mem, const ProtectionRun& run);
 
 }  // namespace unlearn::tool

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The run of `unlearn protect`. No other file instantiates the minimizer with all its stages.
+// The run of `unlearn protect`.
 #include <torch/version.h>
 #include <Eigen/Core>
 
@@ -40,6 +40,7 @@
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/core/version.hpp"
 #include "unlearn/mem/configurations.hpp"
+#include "unlearn/mem/with_loss.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 
 namespace unlearn::tool {
@@ -83,15 +84,6 @@ bool signals_on([[maybe_unused]] Device device) {
 #else
   return false;  // each batch moves there
 #endif
-}
-
-RunResult minimize(const MultiStepMinimizer<>& mem, const ProtectionRun& run,
-                   [[maybe_unused]] bool signals_on_gpu) {
-#ifdef UNLEARN_CLIP_CUDA
-  if (signals_on_gpu) return minimize_on_gpu(mem, run);
-#endif
-  return mem.minimize(run.model, run.pairs, run.state, run.rng, run.reset, run.bar, run.checkpoint,
-                      run.signals);
 }
 
 /// Gives `encoder` the weights of `model`, and an optimiser that has made no step.
@@ -184,6 +176,7 @@ class Protection {
                        .weights = plan_.weights,
                        .size = plan_.size,
                        .vocabulary = tokenizer_.vocabulary(),
+                       .loss = plan_.loss,
                        .seed = options_.running.seed + number});
   }
 
@@ -239,6 +232,7 @@ class Protection {
       train_model({.model = encoder,
                    .pairs = pairs,
                    .plan = plan,
+                   .loss = plan_.loss,
                    .checkpoint = out_.run_file("surrogate"),
                    .running = options_.running});
       clip::save_clip(learned, *model_);
@@ -291,16 +285,17 @@ class Protection {
         {.when = options_.running.quiet ? ShowProgress::never : ShowProgress::automatic});
     const StopSignals signals;
     const Stopwatch minimizing;
-    const RunResult result = minimize(minimizer,
-                                      {.model = timed,
-                                       .pairs = pairs,
-                                       .state = state,
-                                       .rng = rng,
-                                       .reset = reset,
-                                       .bar = bar,
-                                       .checkpoint = checkpoint,
-                                       .signals = signals},
-                                      signals_on(device));
+    const ProtectionRun run{.model = timed,
+                            .pairs = pairs,
+                            .state = state,
+                            .rng = rng,
+                            .reset = reset,
+                            .bar = bar,
+                            .checkpoint = checkpoint,
+                            .signals = signals,
+                            .signals_on_gpu = signals_on(device)};
+    const RunResult result = clip::with_loss_of(
+        plan_.loss, [&](const auto& loss) { return minimize(with_loss(minimizer, loss), run); });
     seconds_.minimizing = minimizing.seconds();
     seconds_.in_model = timed.seconds();
     if (result.stop == StopReason::stopped_by_observer) throw Interrupted();
@@ -342,7 +337,7 @@ class Protection {
                    .train_steps = result.train_steps,
                    .rows = sources_.set.rows()},
         .peak_megabytes = peak_megabytes()};
-    if (result.loss == result.loss) manifest.result.loss = result.loss;
+    manifest.result.loss = result.loss;
     for (const char* const name : {"captions.csv", "noise.npy", "triggers.npy", "trace.csv"}) {
       manifest.outputs[name] = pairs::sha256_of_file(out_.file(name));
     }

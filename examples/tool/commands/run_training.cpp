@@ -35,6 +35,7 @@ clip::Clip new_model(const TrainOptions& options, const pairs::AnyTokenizer& tok
                      .weights = options.weights,
                      .size = options.size,
                      .vocabulary = tokenizer.vocabulary(),
+                     .loss = options.loss,
                      .seed = options.running.seed});
 }
 
@@ -72,6 +73,7 @@ Json settings_of(const TrainOptions& options, const pairs::CaptionSet& set,
           {"split", options.split},
           {"rows", set.rows()},
           {"cleaning", pairs::names_of(cleaning_of(options.cleaning))},
+          {"loss", pairs::name_of(options.loss)},
           {"epochs", options.plan.epochs},
           {"batch_size", options.plan.batch_size},
           {"learning_rate", options.plan.learning_rate},
@@ -112,6 +114,7 @@ Retrieval train_into(const OutputFolder& out, const TrainOptions& options, clip:
   train_model({.model = encoder,
                .pairs = pairs,
                .plan = options.plan,
+               .loss = options.loss,
                .checkpoint = out.run_file("checkpoint"),
                .running = options.running,
                .log = &log,

@@ -11,6 +11,7 @@
 
 #include "clip/model/config.hpp"
 #include "tool/commands/commands.hpp"
+#include "tool/commands/enum_option.hpp"
 
 namespace unlearn::tool {
 
@@ -57,6 +58,9 @@ void add_train(CLI::App& app) {
                    "Start from these weights (safetensors, or OpenAI's .pt) instead of --model")
       ->excludes(model)
       ->excludes(size)
+      ->group(learning);
+  add_enum_option(*command, "--loss", options->loss,
+                  "What the model minimises: CLIP's InfoNCE, or SigLIP's pairwise sigmoid loss")
       ->group(learning);
   command->add_option("--epochs", options->plan.epochs, "How often to go through all pairs")
       ->check(CLI::Range(1, 1'000'000))

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "clip/training/loss_kind.hpp"
 #include "clip/training/training.hpp"
 #include "tool/commands/cleaning_options.hpp"
 #include "tool/commands/pairs_options.hpp"
@@ -25,6 +26,7 @@ struct TrainOptions {
   std::string weights{};
   std::int64_t size = 0;
   clip::TrainingPlan plan{};
+  clip::LossKind loss = clip::LossKind::infonce;
   CleaningOptions cleaning{};
   RunningOptions running{};
 };

@@ -28,18 +28,20 @@ struct OptionalLog {
 }  // namespace
 
 void train_model(const TrainingRun& run) {
-  RunState<clip::ZeroNoiseStore> state = clip::training_state(run.pairs);
+  TrainingState state;
   std::mt19937_64 rng(run.running.seed);
   auto checkpoint = checkpoint_to(
       run.checkpoint, {.every = std::chrono::duration<double>(run.running.checkpoint_seconds)});
   const bool continued = checkpoint.restore(state, rng, run.model);
-  run.pairs.set_draw(state.progress.train_steps);
+  run.pairs.set_draw(state.progress.training.steps);
   if (!continued && run.before_first) run.before_first();
   const StopSignals signals;
   const ShowProgress when = run.running.quiet ? ShowProgress::never : ShowProgress::automatic;
-  const RunResult result = run.plan.minimizer(run.pairs.rows())
-                               .minimize(run.model, run.pairs, state, rng, OptionalLog{run.log},
-                                         progress_bar({.when = when}), checkpoint, signals);
+  const RunResult result = clip::with_loss_of(run.loss, [&](const auto& loss) {
+    return run.plan.training(run.pairs.rows(), loss)
+        .train(run.model, run.pairs, state, rng, OptionalLog{run.log}, progress_bar({.when = when}),
+               checkpoint, signals);
+  });
   if (result.stop == StopReason::stopped_by_observer) throw Interrupted();
   if (result.stop != StopReason::round_limit) {
     throw Error(expectation("training", "to run to its end; try a lower --learning-rate",

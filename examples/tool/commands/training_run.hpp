@@ -6,6 +6,7 @@
 #include <string>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/training/loss_kind.hpp"
 #include "clip/training/training.hpp"
 #include "pairs/images/image_pairs.hpp"
 #include "tool/commands/running_options.hpp"
@@ -19,6 +20,7 @@ struct TrainingRun {
   clip::ClipEncoder& model;
   pairs::ImagePairs& pairs;
   clip::TrainingPlan plan{};
+  clip::LossKind loss = clip::LossKind::infonce;
   std::string checkpoint{};  ///< its folder; a run that is there is continued
   RunningOptions running{};
   EpochLog* log = nullptr;               ///< told of every epoch, if there is one

@@ -12,8 +12,10 @@
 #include "unlearn/device/device_pair_source.hpp"
 
 namespace unlearn::tool {
+namespace {
 
-RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& run) {
+template <class Loss>
+RunResult minimize_there(const MinimizerOf<Loss>& mem, const ProtectionRun& run) {
   cuda::Context<cuda::TorchAllocator> context;
   const auto device = cuda::on_current_stream(context);
   using Noise = DeviceNoiseStore<std::remove_const_t<decltype(device)>, MappedNoiseStore<>>;
@@ -30,6 +32,16 @@ RunResult minimize_on_gpu(const MultiStepMinimizer<>& mem, const ProtectionRun& 
   run.state.triggers = std::move(state.triggers);
   run.state.progress = std::move(state.progress);
   return result;
+}
+
+}  // namespace
+
+RunResult minimize_on_gpu(const MinimizerOf<InfoNce>& mem, const ProtectionRun& run) {
+  return minimize_there(mem, run);
+}
+
+RunResult minimize_on_gpu(const MinimizerOf<SigLip>& mem, const ProtectionRun& run) {
+  return minimize_there(mem, run);
 }
 
 }  // namespace unlearn::tool

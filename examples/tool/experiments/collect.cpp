@@ -13,7 +13,7 @@
 #include "pairs/images/image.hpp"
 #include "pairs/images/resize.hpp"
 #include "tool/experiments/table_record.hpp"
-#include "tool/publication/published_manifest.hpp"
+#include "tool/publication/manifest.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/version.hpp"
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "clip/training/loss_kind.hpp"
 #include "pairs/files/enum_names.hpp"
 
 namespace unlearn::tool {
@@ -63,6 +64,7 @@ struct ProtectionPlan {
   double learning_rate = 1e-4;
   std::uint32_t surrogate_rounds = 0;  ///< how long a surrogate lasts; 0 for all rounds
   std::size_t surrogate_epochs = 10;   ///< of UAP's surrogate, on the clean pairs
+  clip::LossKind loss = clip::LossKind::infonce;
   Arithmetic precision = Arithmetic::automatic;
 
   friend bool operator==(const ProtectionPlan&, const ProtectionPlan&) = default;
@@ -102,7 +104,7 @@ void describe_options(Archive& archive, Plan& plan) {
   auto& [method, trigger_length, initial_trigger, readable, epsilon, noise_step, noise_steps,
          rounds, trigger_rounds, surrogate_steps, stop_loss, candidates, beam, acceptance, scope,
          trigger_scope, batch_size, model, size, weights, learning_rate, surrogate_rounds,
-         surrogate_epochs, precision] = plan;
+         surrogate_epochs, loss, precision] = plan;
   const char* const group = "Method";
   archive(PlanOption{"--method", "method", group,
                      "mem: noise and trigger words. em: noise alone that makes the loss small. "
@@ -206,6 +208,10 @@ void describe_options(Archive& archive, Plan& plan) {
                      "pairs first",
                      {1, 1'000'000}},
           surrogate_epochs);
+  archive(PlanOption{"--loss", "loss", surrogate,
+                     "What surrogate, noise and triggers minimise: CLIP's InfoNCE, or SigLIP's "
+                     "pairwise sigmoid loss"},
+          loss);
   archive(
       PlanOption{"--precision", "precision", surrogate,
                  "Arithmetic of embeddings and their gradients; auto is bfloat16 where the "

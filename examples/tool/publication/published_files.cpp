@@ -15,6 +15,9 @@
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/io/atomic_file.hpp"
 #include "unlearn/io/npy.hpp"
+#include "unlearn/mem/stages/noise_stage.hpp"
+#include "unlearn/mem/stages/surrogate_stage.hpp"
+#include "unlearn/mem/stages/trigger_stage.hpp"
 
 namespace unlearn::tool {
 namespace {
@@ -121,15 +124,12 @@ void write_triggers(const std::string& path, const TriggerTable& triggers) {
 }
 
 std::vector<TraceLine> trace_lines(std::span<const RoundLosses> trace) {
-  const auto loss = [](double mean) {
-    return mean == mean ? std::optional(mean) : std::nullopt;  // NaN: the stage did not run
-  };
   std::vector<TraceLine> lines;
   for (const RoundLosses& losses : trace) {
     lines.push_back({.round = losses.round + 1,
-                     .surrogate = loss(losses.surrogate),
-                     .trigger = loss(losses.trigger),
-                     .noise = loss(losses.noise)});
+                     .surrogate = losses.of(surrogate_stage),
+                     .trigger = losses.of(trigger_stage),
+                     .noise = losses.of(noise_stage)});
   }
   return lines;
 }
