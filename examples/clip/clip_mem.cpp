@@ -126,9 +126,9 @@ int run(const std::string& folder) {
   std::printf("%s -> %s\n", captions[1].c_str(), published[1].caption.c_str());
   const bool better = *result.trace.back().of(unlearn::trigger_stage) <
                       *result.trace.front().of(unlearn::surrogate_stage);
-  const bool legal =
+  const bool survives_as_text =
       unlearn::pairs::round_trips(tokenizer, std::as_const(state.triggers)[1], captions[1]);
-  return better && legal ? EXIT_SUCCESS : EXIT_FAILURE;
+  return better && survives_as_text ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace

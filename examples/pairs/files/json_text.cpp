@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pairs/files/json_text.hpp"
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 

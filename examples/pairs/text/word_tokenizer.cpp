@@ -117,8 +117,7 @@ WordTokenizer WordTokenizer::load(const std::string& path) {
 }
 
 void WordTokenizer::save(const std::string& path) const {
-  const nlohmann::ordered_json contents{
-      {"format", format_name}, {"version", format_version}, {"words", words_}};
+  const json contents{{"format", format_name}, {"version", format_version}, {"words", words_}};
   const std::string text = contents.dump(1) + "\n";
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(text)));
