@@ -25,6 +25,7 @@
 #include "temporary_directory.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/noise/memory_noise_store.hpp"
 
 namespace {
 

@@ -121,9 +121,9 @@ TEST_F(LossOfChoice, FallsInEveryStageWithSigLip) {
   EXPECT_EQ(result.stop, StopReason::round_limit);
   const RoundLosses& first = result.trace.front();
   const RoundLosses& last = result.trace.back();
-  EXPECT_LT(last.surrogate, 0.7 * first.surrogate);
-  EXPECT_LT(last.trigger, 0.7 * first.trigger);
-  EXPECT_LT(last.noise, 0.9 * first.noise);
+  EXPECT_LT(last.of(surrogate_stage), 0.7 * first.of(surrogate_stage).value());
+  EXPECT_LT(last.of(trigger_stage), 0.7 * first.of(trigger_stage).value());
+  EXPECT_LT(last.of(noise_stage), 0.9 * first.of(noise_stage).value());
   EXPECT_GT(std::abs(towers.bias + 3), 0.05) << "the bias is learnt";
 }
 

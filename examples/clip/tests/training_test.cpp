@@ -18,6 +18,7 @@
 #include "tiny_clip.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/contrast/siglip.hpp"
+#include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/with_loss.hpp"
 
@@ -78,7 +79,7 @@ TEST_F(Training, CountsItsSteps) {
 }
 
 TEST_F(Training, MinimisesTheLossOfTheWholeRun) {
-  const Clip clip(config, 1);
+  Clip clip(config, 1);
   clip->add_logit_bias();
   ClipEncoder model(clip, {.optimizer = {.learning_rate = {.rate = 1e-3}}});
   auto run = with_loss(mem(), SigLip{});
