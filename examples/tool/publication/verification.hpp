@@ -73,8 +73,7 @@ struct Verification {
 ///    that file is there. Where it has another number of rows than captions.csv, triggers are
 ///    shared, and t is one of its rows;
 ///  - e(published) = t, e(c), and of start, e(published) and end, cut to context_length, the
-///  trigger
-///    and the end token remain;
+///    trigger and the end token remain;
 ///  - each image has a caption, each caption an image, and images/ has no other files.
 ///
 /// Violations are in this order: images as in the manifest, rows as in captions.csv, files. The

@@ -73,13 +73,11 @@ struct CheckpointOptions {
 ///    becomes valid when its `state` replaces the old one, in one step. Until then the old
 ///    checkpoint is valid.
 ///  - `state-<n>.model`: written by the model's `save`; there is a new one only after optimiser
-///  steps.
+///    steps.
 ///  - `state-<n>.triggers.npy`: int32 [groups, length], and a copy for other programs under the
-///  name
-///    `triggers.npy`.
+///    name `triggers.npy`.
 ///  - `state-<n>.journal`: the noise that a MappedNoiseStore has not written to its file yet; or,
-///  for
-///    a store without a file, `state-<n>.noise.npy`: all of the noise, [groups, elements].
+///    for a store without a file, `state-<n>.noise.npy`: all of the noise, [groups, elements].
 ///
 /// The checkpoint owns all files in the directory that are named `state` or `state-<number>...`. A
 /// model that is not Checkpointable is not saved; that is an error only if it has been trained.

@@ -47,10 +47,10 @@ concept DualEncoder = requires(M& m, const Batch& s, const TokenBatch& t, LossPu
 /// triggers minimise, too.
 ///
 /// Requirements, for a model `m`, signals `s`, texts `t` and a ContrastiveLoss `loss`:
-///  1. `m.train_step(s, t, loss)` takes one optimiser step on the pairs (s_i, t_i), in training mode,
-///     and returns the loss before the step.
-///  2. `loss` has the model's current parameters, and `loss(a, b, logit_scale)` gives its gradients in
-///     closed form: the model needs no loss of its own.
+///  1. `m.train_step(s, t, loss)` takes one optimiser step on the pairs (s_i, t_i), in training
+///     mode, and returns the loss before the step.
+///  2. `loss` has the model's current parameters, and `loss(a, b, logit_scale)` gives its
+///     gradients in closed form: the model needs no loss of its own.
 template <class M, class Batch, class Loss>
 concept TrainableOn = requires(M& m, const Batch& s, const TokenBatch& t, const Loss& loss) {
   { m.train_step(s, t, loss) } -> std::convertible_to<double>;
@@ -59,8 +59,8 @@ concept TrainableOn = requires(M& m, const Batch& s, const TokenBatch& t, const 
 /// A dual encoder that can learn.
 ///
 /// Requirements, for a model `m`, signals `s` and texts `t`:
-///  1. `m` is TrainableOn the loss, or `m.train_step(s, t)` does the same with a loss of the model's
-///     own. A model that has both is given the loss.
+///  1. `m` is TrainableOn the loss, or `m.train_step(s, t)` does the same with a loss of the
+///     model's own. A model that has both is given the loss.
 ///
 /// Without `Loss`, only a model with a loss of its own is Trainable.
 template <class M, class Batch, class Loss = void>

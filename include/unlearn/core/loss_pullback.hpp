@@ -22,11 +22,11 @@ namespace unlearn {
 ///  5. `l.scorer(signals, texts, logit_scale, policy)` is const and returns a CaptionScorer. The
 ///     search for triggers then does not compute the whole loss for every candidate; see
 ///     caption_scorer_for.
-///  6. `l.bound_to(model)` is const and returns the loss, of the same type, with the parameters that
-///     the model has learnt for it; see bound_loss.
+///  6. `l.bound_to(model)` is const and returns the loss, of the same type, with the parameters
+///     that the model has learnt for it; see bound_loss.
 ///  7. The value of `l(a, b, logit_scale)` also has the derivatives with respect to the model's
-///     parameters, such as `grad_log_scale` and `grad_bias`. Only the model's own `train_step` reads
-///     them.
+///     parameters, such as `grad_log_scale` and `grad_bias`. Only the model's own `train_step`
+///     reads them.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
   { loss(a, a, logit_scale).value } -> std::convertible_to<double>;

@@ -42,10 +42,9 @@ template <class T, std::size_t Rank>
     read_exactly(file, path, std::as_writable_bytes(std::span(bytes)));
     return bytes;
   };
-  const NpyVersion version = parse_npy_version(next(npy_start_size), path);
-  require_in_file(version.major >= 1 && version.major <= 3, path, "format version", "1 to 3",
-                  version.major);
-  const std::size_t length = parse_npy_length(next(version.length_size()));
+  const NpyVersion npy = parse_npy_version(next(npy_start_size), path);
+  require_in_file(npy.major >= 1 && npy.major <= 3, path, "format version", "1 to 3", npy.major);
+  const std::size_t length = parse_npy_length(next(npy.length_size()));
   require_in_file(length > 0 && length <= npy_longest_header, path, "length of the header",
                   "1 to " + std::to_string(npy_longest_header), length);
   const std::string text = next(length);
@@ -62,7 +61,7 @@ template <class T, std::size_t Rank>
   const std::optional<std::size_t> bytes = npy_bytes(extents, sizeof(T));
   require_in_file(bytes.has_value(), path, "shape", "one that fits into memory",
                   header.shape.substr(0, 80));
-  const std::uint64_t offset = npy_start_size + version.length_size() + length;
+  const std::uint64_t offset = npy_start_size + npy.length_size() + length;
   const std::uint64_t behind_header = file_size(file, path) - offset;
   require_in_file(behind_header == *bytes, path, "size of the elements in bytes", *bytes,
                   behind_header);

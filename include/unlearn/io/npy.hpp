@@ -190,12 +190,12 @@ template <class T>
   using Element = std::remove_const_t<T>;
   std::string_view rest(reinterpret_cast<const char*>(file.data()),  // NOLINT(*-reinterpret-cast)
                         file.size());
-  const NpyVersion version = parse_npy_version(rest, path);
-  require_in_file(version == NpyVersion{}, path, "format version", "1.0",
-                  number_text(version.major) + "." + number_text(version.minor));
+  const NpyVersion npy = parse_npy_version(rest, path);
+  require_in_file(npy == NpyVersion{}, path, "format version", "1.0",
+                  number_text(npy.major) + "." + number_text(npy.minor));
   rest.remove_prefix(npy_start_size);
-  const std::string_view length_field = rest.substr(0, version.length_size());
-  require_in_file(length_field.size() == version.length_size(), path, "length of the header",
+  const std::string_view length_field = rest.substr(0, npy.length_size());
+  require_in_file(length_field.size() == npy.length_size(), path, "length of the header",
                   "two bytes", length_field.size());
   const std::size_t length = parse_npy_length(length_field);
   rest.remove_prefix(length_field.size());

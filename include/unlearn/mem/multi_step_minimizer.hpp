@@ -96,8 +96,7 @@ struct MultiStepMinimizer {
   ///  - Texts are in the host's memory: token batches, the embeddings that the model returns, token
   ///    gradients and, unless the model is a TokenRanker, its token embeddings.
   ///  - The noise is in a HostBackedNoiseStore. When this returns, the store has copied all of it
-  ///  to
-  ///    the host. When this throws, some of it may not have been copied.
+  ///    to the host. When this throws, some of it may not have been copied.
   ///
   /// @param policy    where batches are kept and noise steps are computed; all other work uses
   ///                  `execution`. For a GPU: unlearn::cuda::Device

@@ -11,8 +11,8 @@
 #include "clip/encoder/clip_encoder.hpp"
 #include "clip/model/model.hpp"
 #include "tiny_clip.hpp"
-#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/interop/torch.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 
