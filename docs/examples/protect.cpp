@@ -69,7 +69,8 @@ int main(int argc, char** argv) {
   // [observers]
   unlearn::LossTrace losses;
   const auto report = [](const unlearn::RoundEnd& round) {
-    std::printf("round %u: noise loss %.3f\n", round.losses.round + 1, round.losses.noise);
+    std::printf("round %u: noise loss %.3f\n", round.losses.round + 1,
+                round.losses.of(unlearn::noise_stage).value());
   };
   const unlearn::RunResult result =
       mem.minimize(model, album, state, rng, unlearn::progress_bar(), losses, report,

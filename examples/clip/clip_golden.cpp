@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/encoder/freed_memory.hpp"
 #include "clip/model/config.hpp"
 #include "clip/model/model.hpp"
 #include "clip/model/weights.hpp"

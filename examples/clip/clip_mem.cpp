@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/encoder/freed_memory.hpp"
 #include "clip/model/config.hpp"
 #include "clip/model/model.hpp"
 #include "pairs/captions/caption_file.hpp"

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/encoder/freed_memory.hpp"
 #include "clip/kernels/token_screen.hpp"
 #include "clip/model/config.hpp"
 #include "clip/model/model.hpp"

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
+#include "clip/encoder/freed_memory.hpp"
 #include "clip/kernels/instruction_sets.hpp"
 #include "clip/model/config.hpp"
 #include "clip/model/model.hpp"

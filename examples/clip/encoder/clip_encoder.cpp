@@ -197,15 +197,6 @@ void use_threads(unsigned threads) {
   at::set_num_threads(static_cast<int>(Parallel{.threads = threads}.thread_count()));
 }
 
-void keep_freed_memory() {
-#ifdef __GLIBC__
-  // What the allocator maps by itself it cannot keep: all comes from its heap.
-  constexpr int never_mapped = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, never_mapped);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-#endif
-}
-
 ClipEncoder::ClipEncoder(Clip model, const ClipEncoderOptions& options)
     : model_(std::move(model)), options_(options), optimizer_(*model_, options.optimizer) {
   model_->to(options.device);

@@ -54,7 +54,7 @@ class Training : public ::testing::Test {
  protected:
   [[nodiscard]] ClipEncoder encoder() const {
     ClipEncoderOptions options;
-    options.optimizer.learning_rate = plan.schedule(pairs.rows());
+    options.optimizer.learning_rate = schedule_of(plan, pairs.rows());
     return ClipEncoder(Clip(config, 1), options);
   }
 
@@ -75,7 +75,7 @@ TEST_F(Training, CountsItsSteps) {
   EXPECT_EQ(plan.steps_per_epoch(24), 3U);
   EXPECT_EQ(plan.steps_per_epoch(31), 3U);
   EXPECT_EQ(plan.steps_per_epoch(5), 1U);
-  EXPECT_EQ(plan.schedule(24).steps, 12U);
+  EXPECT_EQ(schedule_of(plan, 24).steps, 12U);
 }
 
 TEST_F(Training, MinimisesTheLossOfTheWholeRun) {
@@ -108,7 +108,7 @@ TEST_F(Training, LearnsAndLogsEveryEpoch) {
   std::mt19937_64 rng(5);
   const std::string log = directory / "log.csv";
   const RunResult result =
-      plan.training(pairs.rows()).train(model, pairs, state, rng, EpochLog(log, model, others));
+      training_of(plan, pairs.rows()).train(model, pairs, state, rng, EpochLog(log, model, others));
   EXPECT_EQ(result.stop, StopReason::round_limit);
   EXPECT_EQ(result.train_steps, 36U);
   EXPECT_LT(result.trace.back().of(surrogate_stage).value(),
@@ -140,7 +140,7 @@ TEST_F(Training, ResumedEndsInTheSameBytes) {
   {
     TrainingState state;
     std::mt19937_64 rng(5);
-    (void)plan.training(pairs.rows())
+    (void)training_of(plan, pairs.rows())
         .train(straight, pairs, state, rng, EpochLog(directory / "a.csv", straight, others));
   }
   for (const std::uint64_t steps : {1U, 3U, 7U}) {
@@ -154,10 +154,10 @@ TEST_F(Training, ResumedEndsInTheSameBytes) {
       EXPECT_EQ(checkpoint.restore(state, rng, model), again);
       EpochLog epochs(log, model, others);
       if (again) {
-        (void)plan.training(pairs.rows()).train(model, pairs, state, rng, epochs, checkpoint);
+        (void)training_of(plan, pairs.rows()).train(model, pairs, state, rng, epochs, checkpoint);
         EXPECT_TRUE(bytes_of(model) == bytes_of(straight)) << steps;
       } else {
-        (void)plan.training(pairs.rows())
+        (void)training_of(plan, pairs.rows())
             .train(model, pairs, state, rng, epochs, stop_after(steps), checkpoint);
         EXPECT_EQ(model.optimizer().steps(), steps);
       }

@@ -12,6 +12,7 @@
 
 #include "clip/training/epoch_record.hpp"
 #include "clip/training/optimizer.hpp"
+#include "clip/training/training_plan.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
@@ -23,33 +24,22 @@
 
 namespace unlearn::clip {
 
-/// How a model is trained on pairs.
-struct TrainingPlan {
-  std::size_t epochs = 32;
-  std::size_t batch_size = 128;
-  double learning_rate = 5e-4;  ///< the highest, of a cosine schedule
+/// The learning rates of a training on so many rows.
+[[nodiscard]] inline LearningRate schedule_of(const TrainingPlan& plan, std::size_t rows) {
+  return cosine_schedule(plan.learning_rate, plan.epochs * plan.steps_per_epoch(rows));
+}
 
-  /// Optimiser steps of one epoch over so many rows; what does not fill a batch is dropped.
-  /// @throws InvalidArgument for a batch size of 0
-  [[nodiscard]] std::size_t steps_per_epoch(std::size_t rows) const {
-    unlearn::require(batch_size > 0, "batch size", "at least 1", batch_size);
-    return std::max<std::size_t>(rows / std::min(batch_size, std::max<std::size_t>(rows, 1)), 1);
-  }
-  /// The schedule for so many rows.
-  [[nodiscard]] LearningRate schedule(std::size_t rows) const {
-    return cosine_schedule(learning_rate, epochs * steps_per_epoch(rows));
-  }
-  /// The training itself: a round is an epoch.
-  /// @param rows of the pairs
-  /// @param loss what the model minimises
-  template <class Loss = InfoNce>
-  [[nodiscard]] ContrastiveTraining<Loss> training(std::size_t rows, const Loss& loss = {}) const {
-    return {.rounds = static_cast<std::uint32_t>(epochs),
-            .steps = steps_per_epoch(rows),
-            .batch_size = batch_size,
-            .loss = loss};
-  }
-};
+/// The training itself: a round is an epoch.
+/// @param rows of the pairs
+/// @param loss what the model minimises
+template <class Loss = InfoNce>
+[[nodiscard]] ContrastiveTraining<Loss> training_of(const TrainingPlan& plan, std::size_t rows,
+                                                    const Loss& loss = {}) {
+  return {.rounds = static_cast<std::uint32_t>(plan.epochs),
+          .steps = plan.steps_per_epoch(rows),
+          .batch_size = plan.batch_size,
+          .loss = loss};
+}
 
 /// Retrieval of clean pairs whose rows stand signal by signal, each signal with as many captions.
 /// @param rows_per_call images, and texts, that are loaded at once

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <exception>
 
-#include "clip/encoder/clip_encoder.hpp"
+#include "clip/encoder/freed_memory.hpp"
 #include "tool/commands/commands.hpp"
 #include "tool/commands/stop_signals.hpp"
 #include "unlearn/core/version.hpp"

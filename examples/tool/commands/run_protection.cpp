@@ -227,7 +227,7 @@ class Protection {
                                     .batch_size = plan_.batch_size,
                                     .learning_rate = plan_.learning_rate};
       clip::ClipEncoderOptions encoding{.device = torch_device(options_.running.device)};
-      encoding.optimizer.learning_rate = plan.schedule(pairs.rows());
+      encoding.optimizer.learning_rate = clip::schedule_of(plan, pairs.rows());
       clip::ClipEncoder encoder(model_, encoding);
       train_model({.model = encoder,
                    .pairs = pairs,

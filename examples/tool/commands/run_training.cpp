@@ -107,7 +107,7 @@ void print_result(const RunningOptions& running, const Retrieval& found) {
 Retrieval train_into(const OutputFolder& out, const TrainOptions& options, clip::Clip& model,
                      pairs::ImagePairs& pairs, pairs::ImagePairs& test) {
   clip::ClipEncoderOptions encoding{.device = torch_device(options.running.device)};
-  encoding.optimizer.learning_rate = options.plan.schedule(pairs.rows());
+  encoding.optimizer.learning_rate = clip::schedule_of(options.plan, pairs.rows());
   clip::ClipEncoder encoder(model, encoding);
   EpochLog log(out.file("log.csv"), encoder, test);
   const bool talks = !options.running.quiet && !options.running.json && !options.running.silent;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "clip/training/loss_kind.hpp"
-#include "clip/training/training.hpp"
+#include "clip/training/training_plan.hpp"
 #include "tool/commands/cleaning_options.hpp"
 #include "tool/commands/pairs_options.hpp"
 #include "tool/commands/running_options.hpp"

@@ -38,7 +38,7 @@ void train_model(const TrainingRun& run) {
   const StopSignals signals;
   const ShowProgress when = run.running.quiet ? ShowProgress::never : ShowProgress::automatic;
   const RunResult result = clip::with_loss_of(run.loss, [&](const auto& loss) {
-    return run.plan.training(run.pairs.rows(), loss)
+    return clip::training_of(run.plan, run.pairs.rows(), loss)
         .train(run.model, run.pairs, state, rng, OptionalLog{run.log}, progress_bar({.when = when}),
                checkpoint, signals);
   });
