@@ -341,7 +341,7 @@ TEST(Safetensors, OpensTheReferencesFiles) {
     EXPECT_EQ(copy.metadata, file.metadata());
     ++opened;
   }
-  EXPECT_EQ(opened, 4U);
+  EXPECT_GE(opened, 4U);
   const SafetensorsFile io((*folder / "vit-tiny/io.safetensors").string());
   EXPECT_EQ(io.at("pixel_values").dtype, Dtype::F32);
   EXPECT_EQ(io.at("input_ids").shape.size(), 2U);

@@ -51,6 +51,7 @@ const std::map<std::string, std::string>& other_values() {
                                                          {"--learning-rate", "0.1"},
                                                          {"--surrogate-rounds", "1"},
                                                          {"--surrogate-epochs", "3"},
+                                                         {"--loss", "siglip"},
                                                          {"--precision", "single"}};
   return values;
 }
