@@ -21,7 +21,6 @@
 namespace unlearn {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::Floats;
 using testing::message_of;
 using testing::Pixels;

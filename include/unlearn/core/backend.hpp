@@ -94,7 +94,7 @@ template <BackendPolicy B>
   static_assert(Backend<B>,
                 "this policy is no unlearn::Backend: see its requirements in "
                 "unlearn/core/backend.hpp");
-  return backend;
+  return backend;  // NOLINT(bugprone-return-const-ref-from-parameter): as std::as_const
 }
 
 /// @returns room for `count` numbers in the memory of a policy; see requirement 2 of Backend.

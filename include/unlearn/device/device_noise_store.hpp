@@ -130,7 +130,7 @@ class DeviceNoiseStore {
     if (!resident_) return;
     resident_->upload(
         [&](std::span<const Index> groups, View<value_type, 2> out) { host_->load(groups, out); });
-    std::fill(is_dirty_.begin(), is_dirty_.end(), false);
+    is_dirty_.assign(is_dirty_.size(), false);
     dirty_ = 0;
   }
 

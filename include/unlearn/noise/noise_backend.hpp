@@ -43,7 +43,7 @@ template <class Set, class B>
   static_assert(NoiseBackend<B, Set>,
                 "this policy is no unlearn::NoiseBackend for this set of noises: see its "
                 "requirements in unlearn/noise/noise_backend.hpp");
-  return backend;
+  return backend;  // NOLINT(bugprone-return-const-ref-from-parameter): as std::as_const
 }
 
 }  // namespace detail

@@ -81,11 +81,11 @@ class TriggerStage {
   /// @param pass     a pass over the rows
   /// @param loader   gives the signals; must outlive the stage
   /// @param model    gives embeddings and gradients; must outlive the stage
-  TriggerStage(const Policies& policies, const TriggerSearchSubject<Pairs>& subject,
-               const Pass& pass, Loader& loader, Model& model)
+  TriggerStage(const Policies& policies, const TriggerSearchSubject<Pairs>& subject, Pass pass,
+               Loader& loader, Model& model)
       : policies_(policies),
         subject_(subject),
-        pass_(pass),
+        pass_(std::move(pass)),
         loader_(&loader),
         model_(&model),
         filter_(policies.filter.over(token_embeddings().extent(0))) {}
