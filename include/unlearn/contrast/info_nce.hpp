@@ -111,6 +111,8 @@ struct InfoNce {
 
   /// Scores captions at O(B·D) each: see InfoNceScorer.
   /// @param signals, texts [B, D] the embeddings of the batch
+  /// @param logit_scale what multiplies the cosine similarities, positive
+  /// @param policy the threads that score
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   template <std::same_as<double> Real = double>
   [[nodiscard]] InfoNceScorerIn<Real> scorer(View<const float, 2> signals,

@@ -114,6 +114,8 @@ struct SigLip {
 
   /// Scores captions at O(B·D) each: see SigLipScorer.
   /// @param signals, texts [B, D] the embeddings of the batch
+  /// @param logit_scale what multiplies the cosine similarities, positive
+  /// @param policy the threads that score
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   template <std::same_as<double> Real = double>
   [[nodiscard]] SigLipScorerIn<Real> scorer(View<const float, 2> signals,

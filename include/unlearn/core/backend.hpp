@@ -51,21 +51,21 @@ concept FindsNonFinite = requires(const B& backend, const T* numbers, std::size_
 ///
 /// Requirements, for a backend `b`, pointers `from`, `to` and `numbers` and views into its memory,
 /// and a pointer `host` into the host's:
-///  1. `B::memory` is a static constexpr MemorySpace. Copies of `b` are the same backend.
-///  2. `b.scratch<T>(count)` returns an object that owns room for `count` numbers of type T, with
-///     any content, and has `data()`. It ends before those that were made before it.
-///  3. `b.copy(from, count, to)` copies within its memory.
-///  4. `b.copy_in(host, count, to)` copies from the host's memory, which may be changed when it
-///     returns.
-///  5. `b.copy_out(from, count, host)` copies to the host's memory, and returns when it is there.
-///  6. `b.fill(value, count, to)` writes `count` times the same number.
-///  7. `b.gather_rows(from, indices, to)`: to[i] ← from[indices[i]], row by row; the indices are in
-///     its memory, too.
-///  8. `b.sum_rows(rows, members, first, sums)`: sums[g] ← Σ rows[members[k]] for k from first[g]
-///     up to first[g + 1], in this order; members and first are in its memory, too.
-///  9. `b.all_finite(numbers, count)` tells whether no number is NaN or infinite.
+/// 1. `B::memory` is a static constexpr MemorySpace. Copies of `b` are the same backend.
+/// 2. `b.scratch<T>(count)` returns an object that owns room for `count` numbers of type T, with
+///    any content, and has `data()`. It ends before those that were made before it.
+/// 3. `b.copy(from, count, to)` copies within its memory.
+/// 4. `b.copy_in(host, count, to)` copies from the host's memory, which may be changed when it
+///    returns.
+/// 5. `b.copy_out(from, count, host)` copies to the host's memory, and returns when it is there.
+/// 6. `b.fill(value, count, to)` writes `count` times the same number.
+/// 7. `b.gather_rows(from, indices, to)`: to[i] ← from[indices[i]], row by row; the indices are in
+///    its memory, too.
+/// 8. `b.sum_rows(rows, members, first, sums)`: sums[g] ← Σ rows[members[k]] for k from first[g]
+///    up to first[g + 1], in this order; members and first are in its memory, too.
+/// 9. `b.all_finite(numbers, count)` tells whether no number is NaN or infinite.
 /// 10. Calls take effect in the order in which they are made. They may return before, where they
-///     have no result on the host.
+///    have no result on the host.
 ///
 /// 2 to 6 are asked of the types std::int8_t, std::uint8_t, float, double and Index, 7 of the first
 /// three, 9 of float and double. Results are the bytes that HostBackend comes to.

@@ -57,6 +57,8 @@ struct HostBackend {
   }
 
   /// to[i] ← from[indices[i]], row by row.
+  /// @param from [rows, columns]
+  /// @param indices rows of `from`, in any order; one may appear several times
   /// @param to [indices, columns of `from`]
   template <class T>
   static void gather_rows(View<const std::type_identity_t<T>, 2> from, View<const Index, 1> indices,
@@ -67,7 +69,10 @@ struct HostBackend {
   }
 
   /// sums[g] ← Σ rows[members[k]] for k from first[g] up to first[g + 1], in this order.
-  /// @param sums [groups, columns of `rows`]; `first` has groups + 1 numbers
+  /// @param rows [rows, columns]
+  /// @param members rows of `rows`, those of a group side by side
+  /// @param first [groups + 1] where each group's members begin, and the end of the last
+  /// @param sums [groups, columns of `rows`]
   static void sum_rows(View<const float, 2> rows, View<const Index, 1> members,
                        View<const Index, 1> first, View<float, 2> sums) {
     for (std::size_t g = 0; g < sums.extent(0); ++g) {

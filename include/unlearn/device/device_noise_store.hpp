@@ -100,6 +100,7 @@ class DeviceNoiseStore {
 
   /// @returns the store in the host's memory, as it is.
   [[nodiscard]] Store& host() { return *host_; }
+  /// @copydoc host()
   [[nodiscard]] const Store& host() const { return *host_; }
 
   /// Stores in host() what is not there yet. Waits for the device.

@@ -70,6 +70,7 @@ class DevicePairSource {
 
   /// Writes signal indices[i] to row i of `out`, in the device's memory. Waits for the device if
   /// all signals are there, otherwise only for the source.
+  /// @param indices signals, each in [0, signals()); one may appear several times
   /// @param out [indices, elements()]
   /// @throws InvalidArgument for a signal or a shape that does not fit; what the source throws
   void load_signals(std::span<const Index> indices, View<sample_type, 2> out) {

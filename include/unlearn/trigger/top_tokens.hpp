@@ -16,7 +16,7 @@ namespace unlearn {
 /// A token that a search ranks; without arguments, an empty place behind all others.
 struct ScoredToken {
   float score = std::numeric_limits<float>::infinity();  ///< lower is better
-  Token token = no_token;
+  Token token = no_token;                                ///< no_token in an empty place
 };
 
 /// The `depth` tokens of each row with the lowest scores, lowest first, kept in order while the
@@ -27,6 +27,7 @@ struct ScoredToken {
 class TopTokens {
  public:
   /// No tokens yet, in room for `depth` of them in each row.
+  /// @param rows how many searches run side by side
   /// @param depth at least 1
   TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
 
