@@ -20,8 +20,8 @@ demo:
 	cmake --preset demo
 	cmake --build --preset demo
 	rm -rf out/demo
-	build/demo/examples/tool/unlearn draw --out out/demo/pairs --train 800 --captions-per-image 1 --contrast 10
-	build/demo/examples/tool/unlearn reproduce --preset demo --pairs out/demo/pairs --out out/demo
+	build/release/examples/tool/unlearn draw --out out/demo/pairs --train 800 --captions-per-image 1 --contrast 10
+	build/release/examples/tool/unlearn reproduce --preset demo --pairs out/demo/pairs --out out/demo
 
 test:
 	@scripts/install-deps test

@@ -15,7 +15,7 @@
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::Index;
 using unlearn::InvalidArgument;
 using unlearn::View;

@@ -7,10 +7,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "on_device.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
@@ -18,7 +18,7 @@
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::HotFlipCandidateSearch;
 using unlearn::InvalidArgument;
 using unlearn::no_token;
@@ -28,9 +28,8 @@ using unlearn::TokenFilter;
 using unlearn::TriggerCandidates;
 using unlearn::View;
 using unlearn::testing::DeviceArray;
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+using unlearn::testing::infinity_f;
+using unlearn::testing::nan_f;
 
 /// Small whole numbers: products are exact in any order, and there are many ties.
 std::vector<float> whole_numbers(SplitMix64& rng, std::size_t count) {
@@ -120,7 +119,7 @@ TEST_F(HotFlipOnDevice, FindsThemWhenTheBestComeLast) {
 }
 
 TEST_F(HotFlipOnDevice, NeverChoosesNaNOrInfinity) {
-  const std::vector<float> embeddings{nan, 2, infinity, -infinity, 1, nan};
+  const std::vector<float> embeddings{nan_f, 2, infinity_f, -infinity_f, 1, nan_f};
   DeviceArray<float> device_embeddings(embeddings);
   DeviceArray<float> gradient(std::vector<float>{1});
   const auto found = HotFlipCandidateSearch{.candidates = 5}(

@@ -19,6 +19,7 @@
 
 #include "noise/random_numbers.hpp"
 #include "on_device.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/cuda/finite.cuh"
 #include "unlearn/noise/projected_sign_descent.hpp"
@@ -36,6 +37,7 @@ using unlearn::SplitMix64;
 using unlearn::View;
 using unlearn::cuda::HalfNoise;
 using unlearn::testing::DeviceArray;
+using unlearn::testing::infinity_f;
 using unlearn::testing::random_gradient;
 using unlearn::testing::random_numbers;
 
@@ -283,7 +285,6 @@ TEST_F(SignStepOnDevice, AllocatesNothing) {
 class FiniteOnDevice : public unlearn::testing::OnDevice {};
 
 TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
   // Fewer than a pack; what packs leave over; more packs than there are pieces.
   for (const std::size_t count : {1UL, 3UL, 5UL, 1000UL, 2'200'003UL}) {
     for (const std::size_t skipped : {0UL, 1UL}) {  // packs can be read, and cannot
@@ -291,7 +292,7 @@ TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
           std::vector<float>(skipped + count, std::numeric_limits<float>::max()));
       EXPECT_TRUE(device().all_finite(finite.data() + skipped, count));
       for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
-        for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+        for (const float bad : {infinity_f, -infinity_f, std::numeric_limits<float>::quiet_NaN()}) {
           std::vector<float> numbers(skipped + count, std::numeric_limits<float>::max());
           numbers[skipped + at] = bad;
           DeviceArray<float> not_finite(numbers);
@@ -301,7 +302,7 @@ TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
       }
     }
   }
-  DeviceArray<float> before(std::vector<float>{infinity, 1, 1, 1, 1, infinity});
+  DeviceArray<float> before(std::vector<float>{infinity_f, 1, 1, 1, 1, infinity_f});
   EXPECT_TRUE(device().all_finite(before.data() + 1, 4)) << "what is not asked about";
   EXPECT_TRUE(device().all_finite(static_cast<const double*>(nullptr), 0));
 }

@@ -112,10 +112,9 @@ int unlink(const char* path) noexcept {
 namespace unlearn {
 namespace {
 
+using testing::at_every_batch;
 using testing::ToyModel;
 using testing::ToyRun;
-
-constexpr CheckpointOptions at_every_batch{.every = std::chrono::seconds(0)};
 
 /// A folder in memory, if the system has one, so that the test does not wait for disks.
 std::filesystem::path in_memory() {

@@ -39,6 +39,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 using ::testing::AllOf;
+using testing::at_every_batch;
 using ::testing::Contains;
 using ::testing::EndsWith;
 using testing::FrozenModel;
@@ -55,7 +56,6 @@ static_assert(testing::RunObserver<Checkpoint<>>);
 static_assert(SavableGenerator<std::mt19937> && SavableGenerator<std::minstd_rand>);
 static_assert(!SavableGenerator<SplitMix64>);
 
-constexpr CheckpointOptions at_every_batch{.every = seconds(0)};
 constexpr CheckpointOptions at_the_end{.every = hours(1'000'000)};
 
 /// A directory with the noise of a run and, under `run`, its checkpoint.

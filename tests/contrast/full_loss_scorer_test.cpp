@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "contrast/reference_info_nce.hpp"
+#include "contrast/replaced_captions.hpp"
 #include "message_of.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/info_nce_scorer.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 using testing::message_of;
 using testing::random_matrix;
+using testing::scores;
 
 using Indices = std::vector<Index>;
 
@@ -39,14 +41,6 @@ struct SquaredDistance {
   }
 };
 static_assert(ContrastiveLoss<SquaredDistance>);
-
-template <class Scoring>
-std::vector<double> scores(const Scoring& scoring, const Indices& replaced,
-                           const Matrix& embeddings) {
-  std::vector<double> losses(replaced.size());
-  scoring.score(replaced, embeddings, losses);
-  return losses;
-}
 
 TEST(FullLossScorer, OfInfoNceIsCandidateScoring) {
   SplitMix64 rng(1);

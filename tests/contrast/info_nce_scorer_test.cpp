@@ -11,32 +11,21 @@
 #include <vector>
 
 #include "contrast/reference_info_nce.hpp"
+#include "contrast/replaced_captions.hpp"
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 
 namespace unlearn {
 namespace {
 
+using testing::captions_in_turn;
 using ::testing::Each;
 using testing::message_of;
 using testing::random_matrix;
 using testing::reference_info_nce;
+using testing::scores;
 using testing::turned_axes;
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-std::vector<double> scores(const InfoNceScorer& scoring, const std::vector<Index>& replaced,
-                           const Matrix& embeddings) {
-  std::vector<double> losses(replaced.size(), nan);
-  scoring.score(replaced, embeddings, losses);
-  return losses;
-}
-
-Matrix with_rows(Matrix texts, const std::vector<Index>& replaced, const Matrix& embeddings) {
-  for (std::size_t m = 0; m < replaced.size(); ++m) {
-    texts.row(replaced[m]) = embeddings.row(static_cast<Eigen::Index>(m));
-  }
-  return texts;
-}
+using testing::with_rows;
 
 /// Compares every candidate's loss to the whole loss, recomputed in long double.
 void expect_exact(const Matrix& signals, const Matrix& texts, double scale,
@@ -51,13 +40,6 @@ void expect_exact(const Matrix& signals, const Matrix& texts, double scale,
         << "candidate " << m << " of caption " << replaced[m] << " of " << scoring.size()
         << " at scale " << scale;
   }
-}
-
-/// `each` candidates for each of `size` captions, caption by caption.
-std::vector<Index> captions_in_turn(std::size_t size, std::size_t each) {
-  std::vector<Index> replaced;
-  for (std::size_t m = 0; m < each * size; ++m) replaced.push_back(static_cast<Index>(m % size));
-  return replaced;
 }
 
 TEST(InfoNceScorer, ScoresAreTheWholeLossRecomputed) {
@@ -240,8 +222,7 @@ TEST(InfoNceScorer, NamesWhatIsWrong) {
   InfoNceScorer scoring(three, three, 10);
   const double before = scoring.loss();
   std::vector<double> losses(2);
-  using Indices = std::vector<Index>;
-  const auto every_call_says = [&](const Indices& replaced, const Matrix& embeddings,
+  const auto every_call_says = [&](const std::vector<Index>& replaced, const Matrix& embeddings,
                                    const std::string& message) {
     EXPECT_EQ(message_of<InvalidArgument>([&] { (void)scoring.loss_with(replaced, embeddings); }),
               message);

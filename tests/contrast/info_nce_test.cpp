@@ -6,23 +6,22 @@
 
 #include <cmath>
 #include <concepts>
-#include <limits>
 
 #include "contrast/differences.hpp"
 #include "contrast/reference_info_nce.hpp"
+#include "special_numbers.hpp"
 
 namespace unlearn {
 namespace {
 
 using testing::differences;
 using testing::expect_relative;
+using testing::infinity;
+using testing::nan;
 using testing::random_matrix;
 using testing::reference_info_nce;
 using testing::turned_axes;
 using Wide = MatrixOf<double>;
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 TEST(InfoNce, IsItsDefinition) {
   SplitMix64 rng(1);

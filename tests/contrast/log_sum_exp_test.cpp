@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/contrast/log_sum_exp.hpp"
+#include "special_numbers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +10,8 @@
 
 namespace unlearn::detail {
 namespace {
+using testing::nan;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double smallest_normal = std::numeric_limits<double>::min();
 
 // Longer than every vector register, with a remainder.

@@ -11,35 +11,24 @@
 
 #include "contrast/reference_info_nce.hpp"
 #include "contrast/reference_siglip.hpp"
+#include "contrast/replaced_captions.hpp"
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/contrast/full_loss_scorer.hpp"
 #include "unlearn/contrast/siglip.hpp"
 
 namespace unlearn {
 namespace {
 
+using testing::captions_in_turn;
 using testing::message_of;
+using testing::nan;
 using testing::random_matrix;
 using testing::reference_siglip;
+using testing::scores;
 using testing::turned_axes;
+using testing::with_rows;
 using Indices = std::vector<Index>;
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-template <class Scorer>
-std::vector<double> scores(const Scorer& scorer, const Indices& replaced,
-                           const Matrix& embeddings) {
-  std::vector<double> losses(replaced.size(), nan);
-  scorer.score(replaced, embeddings, losses);
-  return losses;
-}
-
-Matrix with_rows(Matrix texts, const Indices& replaced, const Matrix& embeddings) {
-  for (std::size_t m = 0; m < replaced.size(); ++m) {
-    texts.row(replaced[m]) = embeddings.row(static_cast<Eigen::Index>(m));
-  }
-  return texts;
-}
 
 /// Every candidate's loss against the whole loss, recomputed in long double.
 void expect_exact(const Matrix& signals, const Matrix& texts, double scale, double bias,
@@ -54,13 +43,6 @@ void expect_exact(const Matrix& signals, const Matrix& texts, double scale, doub
         << "candidate " << m << " of caption " << replaced[m] << " of " << scorer.size()
         << " at scale " << scale << " and bias " << bias;
   }
-}
-
-/// `each` candidates for every one of `size` captions, in turn.
-Indices captions_in_turn(std::size_t size, std::size_t each) {
-  Indices replaced;
-  for (std::size_t m = 0; m < each * size; ++m) replaced.push_back(static_cast<Index>(m % size));
-  return replaced;
 }
 
 TEST(SigLipScorer, ScoresAreTheWholeLossRecomputed) {

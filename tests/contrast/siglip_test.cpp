@@ -6,12 +6,12 @@
 
 #include <cmath>
 #include <concepts>
-#include <limits>
 
 #include "contrast/differences.hpp"
 #include "contrast/reference_info_nce.hpp"
 #include "contrast/reference_siglip.hpp"
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/model_loss.hpp"
 
 namespace unlearn {
@@ -19,14 +19,13 @@ namespace {
 
 using testing::differences;
 using testing::expect_relative;
+using testing::infinity;
 using testing::message_of;
+using testing::nan;
 using testing::random_matrix;
 using testing::reference_siglip;
 using testing::turned_axes;
 using Wide = MatrixOf<double>;
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// All five derivatives against differences of the definition.
 void expect_gradients(const Wide& a, const Wide& b, double scale, double bias) {

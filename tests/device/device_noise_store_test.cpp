@@ -18,7 +18,7 @@
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::DeviceNoiseStore;
 using unlearn::HostBackedNoiseStore;
 using unlearn::Index;

@@ -20,14 +20,11 @@ namespace unlearn::detail {
 namespace {
 
 using ::testing::AllOf;
+using testing::bytes_of;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::message_of;
 using ::testing::UnorderedElementsAre;
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
 
 TEST(AtomicFile, AppearsOnlyWhenCommitted) {
   const testing::TemporaryDirectory directory;

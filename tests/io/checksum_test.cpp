@@ -9,12 +9,12 @@
 #include <span>
 #include <string>
 
+#include "temporary_directory.hpp"
+
 namespace unlearn::detail {
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text));
-}
+using testing::bytes_of;
 
 std::string random_text(std::size_t size) {
   std::mt19937 rng(1);

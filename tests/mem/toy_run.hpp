@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -46,6 +47,8 @@ struct ToyModel {
 struct FrozenModel {};
 
 using Rng = std::mt19937_64;
+
+inline constexpr CheckpointOptions at_every_batch{.every = std::chrono::seconds(0)};
 
 template <class Store>
 RunState<Store> toy_state(Store noise) {

@@ -19,7 +19,7 @@
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::BallAndBoxSet;
 using unlearn::Box;
 using unlearn::InvalidArgument;
@@ -54,14 +54,14 @@ std::vector<float> stepped(const BallAndBoxSet<float, BallT>& set, std::vector<f
 }
 
 template <class T>
-constexpr T infinity = std::numeric_limits<T>::infinity();
+constexpr T infinity_of = std::numeric_limits<T>::infinity();
 template <class T>
-constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+constexpr T nan_of = std::numeric_limits<T>::quiet_NaN();
 
 TEST(BallAndBoxSet, StepsAgainstOrAlongTheSignOfTheGradient) {
   const std::vector<float> clean(5, 0.5F);
   const BallAndBoxSet set{.ball = LinfBall{.radius = 1}, .clean = as_row(clean)};
-  const std::vector<float> grad{3, -1e-30F, 0, nan<float>, infinity<float>};
+  const std::vector<float> grad{3, -1e-30F, 0, nan_of<float>, infinity_of<float>};
   EXPECT_THAT(stepped(set, {0, 0, 0.25F, 0.25F, 0}, grad, -0.125),
               ElementsAre(-0.125F, 0.125F, 0.25F, 0.25F, -0.125F));
   EXPECT_THAT(stepped(set, {0, 0, 0.25F, 0.25F, 0}, grad, 0.125),
@@ -118,9 +118,10 @@ TEST(BallAndBoxSet, KeepsRowsApart) {
 
 TEST(BallAndBoxSet, HasNoBoundsWhenBoxAndBallAreInfinite) {
   const std::vector<float> clean{0.5F, 100};
-  const BallAndBoxSet set{.ball = LinfBall{.radius = infinity<double>},
-                          .clean = as_row(clean),
-                          .box = Box<float>{.low = -infinity<float>, .high = infinity<float>}};
+  const BallAndBoxSet set{
+      .ball = LinfBall{.radius = infinity_of<double>},
+      .clean = as_row(clean),
+      .box = Box<float>{.low = -infinity_of<float>, .high = infinity_of<float>}};
   EXPECT_THAT(stepped(set, {7, -7}, {1, -1}, 1000), ElementsAre(1007, -1007));
 }
 
@@ -284,8 +285,8 @@ TEST_F(FeasibleNoiseMisuse, RefusesAnotherShapeOfGradient) {
 
 TEST_F(FeasibleNoiseMisuse, RefusesAStepThatIsNotFinite) {
   const BallAndBoxSet set{.ball = LinfBall{.radius = 1}, .clean = clean};
-  expect_refused(set, grad, nan<double>);
-  expect_refused(set, grad, infinity<double>);
+  expect_refused(set, grad, nan_of<double>);
+  expect_refused(set, grad, infinity_of<double>);
 }
 
 TEST_F(FeasibleNoiseMisuse, RefusesAnInvalidBox) {

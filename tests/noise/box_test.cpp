@@ -4,17 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 
 namespace {
+using unlearn::testing::infinity;
+using unlearn::testing::nan;
 
 using unlearn::Box;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Box, IsTheUnitIntervalUnlessSaid) {
   EXPECT_EQ(Box<float>{}.low, 0);

@@ -11,13 +11,15 @@
 #include <vector>
 
 #include "noise/random_numbers.hpp"
+#include "special_numbers.hpp"
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::InvalidArgument;
 using unlearn::L2Ball;
 using unlearn::SplitMix64;
+using unlearn::testing::infinity_f;
 using unlearn::testing::random_numbers;
 
 template <class T>
@@ -89,8 +91,7 @@ TEST(L2Ball, GivesTheNearestPoint) {
 }
 
 TEST(L2Ball, LeavesInfinityForTheObjectiveToReport) {
-  const float infinity = std::numeric_limits<float>::infinity();
-  EXPECT_THAT(projected<float>(1, {infinity, 1}), ElementsAre(infinity, 1));
+  EXPECT_THAT(projected<float>(1, {infinity_f, 1}), ElementsAre(infinity_f, 1));
 }
 
 TEST(L2Ball, RefusesARadiusThatIsNegativeOrNaN) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/noise/linf_ball.hpp"
+#include "special_numbers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,16 +9,17 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::InvalidArgument;
 using unlearn::LinfBall;
 using unlearn::PerChannel;
+using unlearn::testing::infinity;
+using unlearn::testing::nan;
 
 template <class BallT>
 std::vector<float> projected(const BallT& ball, std::vector<float> sample) {
@@ -45,13 +47,11 @@ TEST(LinfBall, OfRadiusZeroIsPositiveZero) {
 }
 
 TEST(LinfBall, OfInfiniteRadiusIsNoBound) {
-  const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_THAT(projected(LinfBall{.radius = infinity}, {-3e38F, 1}), ElementsAre(-3e38F, 1));
 }
 
 TEST(LinfBall, RefusesARadiusThatIsNegativeOrNaN) {
   EXPECT_THROW(projected(LinfBall{.radius = -0.1}, {1}), InvalidArgument);
-  const double nan = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THROW(projected(LinfBall{.radius = nan}, {1}), InvalidArgument);
   EXPECT_NO_THROW(projected(LinfBall{.radius = 0.0}, {1}));
 }

@@ -24,7 +24,7 @@
 
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::BallAndBoxSet;
 using unlearn::Box;
 using unlearn::InvalidArgument;

@@ -10,12 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
 #include "noise/random_numbers.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
@@ -25,7 +25,7 @@
 namespace {
 
 using testing::Each;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using unlearn::BallAndBoxSet;
 using unlearn::DescentResult;
 using unlearn::FeasibleSet;
@@ -41,10 +41,9 @@ using unlearn::ProjectedSignDescent;
 using unlearn::SplitMix64;
 using unlearn::StopReason;
 using unlearn::View;
+using unlearn::testing::infinity;
+using unlearn::testing::nan;
 using unlearn::testing::random_numbers;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 // --- Concepts ------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <numeric>
 #include <set>
 #include <span>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 
@@ -25,11 +25,10 @@ namespace unlearn {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::infinity;
 using ::testing::IsEmpty;
 using testing::message_of;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+using testing::nan;
 
 using Tokens = std::vector<Token>;
 using Indices = std::vector<Index>;

@@ -8,7 +8,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -16,19 +15,19 @@
 
 #include "message_of.hpp"
 #include "noise/random_numbers.hpp"
+#include "special_numbers.hpp"
 
 namespace unlearn {
 namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using testing::infinity_f;
 using ::testing::IsEmpty;
 using testing::message_of;
+using testing::nan_f;
 using testing::random_numbers;
 using testing::same_bytes;
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 using Tokens = std::vector<Token>;
 using Floats = std::vector<float>;
@@ -46,7 +45,7 @@ static_assert(!CandidateHook<decltype([](std::size_t, std::size_t, Token) {})>, 
 
 // --- The reference -------------------------------------------------------------------------------
 
-struct Problem {
+struct HotFlipProblem {
   std::size_t samples;
   std::size_t positions;
   std::size_t width;
@@ -64,7 +63,9 @@ struct Problem {
 };
 
 /// One row of gradients, and embeddings of width 1: the score of token v is `scores[v]`.
-Problem with_scores(Floats scores) { return {1, 1, 1, scores.size(), {1.0F}, std::move(scores)}; }
+HotFlipProblem with_scores(Floats scores) {
+  return {1, 1, 1, scores.size(), {1.0F}, std::move(scores)};
+}
 
 Floats whole_numbers(SplitMix64& rng, std::size_t count) {
   Floats numbers(count);
@@ -73,19 +74,19 @@ Floats whole_numbers(SplitMix64& rng, std::size_t count) {
 }
 
 /// Integers from −3 to 3. Every sum is exact in any order, and scores are often equal.
-Problem exact_problem(SplitMix64& rng, Problem sizes) {
+HotFlipProblem exact_problem(SplitMix64& rng, HotFlipProblem sizes) {
   sizes.gradient_numbers = whole_numbers(rng, sizes.rows() * sizes.width);
   sizes.embedding_numbers = whole_numbers(rng, sizes.vocabulary * sizes.width);
   return sizes;
 }
 
-Problem random_problem(SplitMix64& rng, Problem sizes) {
+HotFlipProblem random_problem(SplitMix64& rng, HotFlipProblem sizes) {
   sizes.gradient_numbers = random_numbers<float>(rng, sizes.rows() * sizes.width, -1, 1);
   sizes.embedding_numbers = random_numbers<float>(rng, sizes.vocabulary * sizes.width, -1, 1);
   return sizes;
 }
 
-double score_of(const Problem& problem, std::size_t row, Token token) {
+double score_of(const HotFlipProblem& problem, std::size_t row, Token token) {
   double score = 0;
   for (std::size_t e = 0; e < problem.width; ++e) {
     score += double{problem.gradient_numbers[row * problem.width + e]} *
@@ -96,12 +97,12 @@ double score_of(const Problem& problem, std::size_t row, Token token) {
 
 /// All tokens of one row in the order of (score, id), without those whose score is NaN or +∞.
 template <class Allowed>
-std::vector<std::pair<double, Token>> sorted_tokens(const Problem& problem, std::size_t row,
+std::vector<std::pair<double, Token>> sorted_tokens(const HotFlipProblem& problem, std::size_t row,
                                                     const Allowed& allowed) {
   std::vector<std::pair<double, Token>> tokens;
   for (Token v = 0; static_cast<std::size_t>(v) < problem.vocabulary; ++v) {
     const double score = score_of(problem, row, v);
-    if (score < infinity && allowed(row, v)) tokens.emplace_back(score, v);
+    if (score < infinity_f && allowed(row, v)) tokens.emplace_back(score, v);
   }
   std::sort(tokens.begin(), tokens.end());
   return tokens;
@@ -117,7 +118,7 @@ Floats scores_of(const TriggerCandidates& found) {
 
 /// The k best of every row, from a sort of all scores.
 template <class Allowed>
-TriggerCandidates reference(const Problem& problem, std::size_t k, const Allowed& allowed) {
+TriggerCandidates reference(const HotFlipProblem& problem, std::size_t k, const Allowed& allowed) {
   TriggerCandidates result(problem.samples, problem.positions, k);
   for (std::size_t row = 0; row < problem.rows(); ++row) {
     const auto best = sorted_tokens(problem, row, allowed);
@@ -144,7 +145,7 @@ void for_every_policy(const Check& check) {
 
 /// The search on `problem` with every policy, each compared with `expected`.
 template <class Hook = AcceptAnyToken>
-void expect_found(const HotFlipCandidateSearch& search, const Problem& problem,
+void expect_found(const HotFlipCandidateSearch& search, const HotFlipProblem& problem,
                   const TokenFilter& filter, const TriggerCandidates& expected, Hook hook = {}) {
   for_every_policy([&](const auto& policy) {
     const TriggerCandidates found =
@@ -157,7 +158,7 @@ void expect_found(const HotFlipCandidateSearch& search, const Problem& problem,
 
 /// The tokens found for one row, the same by every policy.
 template <class Hook = AcceptAnyToken>
-Tokens found_everywhere(const HotFlipCandidateSearch& search, const Problem& problem,
+Tokens found_everywhere(const HotFlipCandidateSearch& search, const HotFlipProblem& problem,
                         const TokenFilter& filter, Hook hook = {}) {
   const auto with = [&](const auto& policy) {
     return search(policy, problem.gradients(), problem.embeddings(), filter, hook);
@@ -180,7 +181,7 @@ TEST(HotFlipCandidateSearch, FindsWhatASortOfAllScoresFinds) {
     for (const std::size_t k : {1U, 7U, 16U}) {
       for (const std::size_t width : {1U, 3U, 16U}) {
         SCOPED_TRACE(::testing::Message() << vocabulary << " tokens, k = " << k << ", " << width);
-        const Problem problem = exact_problem(
+        const HotFlipProblem problem = exact_problem(
             rng, {.samples = 3, .positions = 2, .width = width, .vocabulary = vocabulary});
         for (const std::size_t spares : {0U, 16U}) {
           expect_found({.candidates = k, .spares = spares}, problem, TokenFilter(vocabulary),
@@ -194,7 +195,7 @@ TEST(HotFlipCandidateSearch, FindsWhatASortOfAllScoresFinds) {
 TEST(HotFlipCandidateSearch, FindsTheBestOfRandomScoresUpToRounding) {
   SplitMix64 rng(2);
   constexpr std::size_t k = 16;
-  const Problem problem =
+  const HotFlipProblem problem =
       random_problem(rng, {.samples = 5, .positions = 3, .width = 96, .vocabulary = 2600});
   const HotFlipCandidateSearch search{.candidates = k};
   for_every_policy([&](const auto& policy) {
@@ -217,7 +218,7 @@ TEST(HotFlipCandidateSearch, GivesTheSameBytesForEveryNumberOfThreads) {
   SplitMix64 rng(3);
   for (const std::size_t samples : {1U, 4U, 33U}) {
     for (const std::size_t vocabulary : {1000U, 5000U}) {
-      const Problem problem = random_problem(
+      const HotFlipProblem problem = random_problem(
           rng, {.samples = samples, .positions = 1, .width = 77, .vocabulary = vocabulary});
       const auto search = [&](unsigned threads) {
         return HotFlipCandidateSearch{}(Parallel{.threads = threads}, problem.gradients(),
@@ -236,12 +237,12 @@ TEST(HotFlipCandidateSearch, GivesTheSameBytesForEveryNumberOfThreads) {
 }
 
 TEST(HotFlipCandidateSearch, ScoresAreEmbeddingsTimesGradient) {
-  const Problem problem{.samples = 1,
-                        .positions = 2,
-                        .width = 2,
-                        .vocabulary = 3,
-                        .gradient_numbers = {1, 2, -1, 0},
-                        .embedding_numbers = {4, -1, 0, 3, -2, 0.5F}};
+  const HotFlipProblem problem{.samples = 1,
+                               .positions = 2,
+                               .width = 2,
+                               .vocabulary = 3,
+                               .gradient_numbers = {1, 2, -1, 0},
+                               .embedding_numbers = {4, -1, 0, 3, -2, 0.5F}};
   const HotFlipCandidateSearch search{.candidates = 3};
   for_every_policy([&](const auto& policy) {
     const TriggerCandidates found =
@@ -283,7 +284,7 @@ TEST(HotFlipCandidateSearch, TiesAcrossBlocksGoToTheLowerId) {
 TEST(HotFlipCandidateSearch, ChoosesOnlyWhatTheFilterAllows) {
   SplitMix64 rng(4);
   for (const std::size_t vocabulary : {100U, 1500U, 2500U}) {
-    const Problem problem =
+    const HotFlipProblem problem =
         exact_problem(rng, {.samples = 2, .positions = 2, .width = 5, .vocabulary = vocabulary});
     TokenFilter filter(vocabulary);
     for (std::size_t v = 0; v < vocabulary; ++v) {
@@ -295,7 +296,7 @@ TEST(HotFlipCandidateSearch, ChoosesOnlyWhatTheFilterAllows) {
 }
 
 TEST(HotFlipCandidateSearch, PadsWithNoTokenWhereTooFewAreAllowed) {
-  const Problem problem = with_scores(Floats(3000));
+  const HotFlipProblem problem = with_scores(Floats(3000));
   const Tokens few{1030, 2999, 5};
   const TokenFilter filter = TokenFilter::only(3000, few);
   const HotFlipCandidateSearch search{.candidates = 5};
@@ -303,13 +304,13 @@ TEST(HotFlipCandidateSearch, PadsWithNoTokenWhereTooFewAreAllowed) {
               ElementsAre(5, 1030, 2999, no_token, no_token));
   const TriggerCandidates found =
       search(parallel, problem.gradients(), problem.embeddings(), filter);
-  EXPECT_THAT(scores_of(found), ElementsAre(0, 0, 0, infinity, infinity));
+  EXPECT_THAT(scores_of(found), ElementsAre(0, 0, 0, infinity_f, infinity_f));
   EXPECT_THAT(found_everywhere(search, problem, TokenFilter::only(3000, {})), Each(no_token));
 }
 
 TEST(HotFlipCandidateSearch, SkipsWhatTheHookRejectsForThisSampleAndPosition) {
   SplitMix64 rng(5);
-  const Problem problem =
+  const HotFlipProblem problem =
       exact_problem(rng, {.samples = 3, .positions = 4, .width = 6, .vocabulary = 1300});
   const auto hook = [](std::size_t sample, std::size_t position, Token token) {
     return (7 * sample + 3 * position + static_cast<std::size_t>(token)) % 4 != 0;
@@ -321,7 +322,7 @@ TEST(HotFlipCandidateSearch, SkipsWhatTheHookRejectsForThisSampleAndPosition) {
 }
 
 TEST(HotFlipCandidateSearch, SparesStandInForWhatTheHookRejectsAndNoMore) {
-  const Problem problem = with_scores({6, 5, 4, 3, 2, 1});
+  const HotFlipProblem problem = with_scores({6, 5, 4, 3, 2, 1});
   const TokenFilter filter(6);
   const auto not_of_the_best = [](Token worst) {
     return [worst](std::size_t, std::size_t, Token token) { return token <= worst; };
@@ -339,7 +340,7 @@ TEST(HotFlipCandidateSearch, SparesStandInForWhatTheHookRejectsAndNoMore) {
 }
 
 TEST(HotFlipCandidateSearch, AsksTheHookInOrderOfRankUntilEnoughAreAccepted) {
-  const Problem problem{2, 2, 1, 6, {1, -1, 1, -1}, {6, 5, 4, 3, 2, 1}};
+  const HotFlipProblem problem{2, 2, 1, 6, {1, -1, 1, -1}, {6, 5, 4, 3, 2, 1}};
   TokenFilter filter(6);
   filter.deny(4);
   using Question = std::tuple<std::size_t, std::size_t, Token>;
@@ -359,7 +360,7 @@ TEST(HotFlipCandidateSearch, AsksTheHookInOrderOfRankUntilEnoughAreAccepted) {
 }
 
 TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
-  const Problem problem = with_scores({3, 2, 1});
+  const HotFlipProblem problem = with_scores({3, 2, 1});
   for_every_policy([&](const auto& policy) {
     Tokens asked;
     const auto hook = [&](std::size_t, std::size_t, Token token) {
@@ -376,7 +377,7 @@ TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
 
 /// Ranks like the reference, and records the shape of the last call.
 struct SortingRanker {
-  const Problem* problem;
+  const HotFlipProblem* problem;
   std::array<std::size_t, 2> asked{};
 
   void rank_tokens(View<const float, 2> gradients, const TokenFilter& filter, View<Token, 2> tokens,
@@ -392,7 +393,7 @@ struct SortingRanker {
 
 TEST(HotFlipCandidateSearch, TakesTheRankingOfAnother) {
   SplitMix64 rng(8);
-  const Problem problem =
+  const HotFlipProblem problem =
       exact_problem(rng, {.samples = 3, .positions = 4, .width = 6, .vocabulary = 300});
   TokenFilter filter(300);
   filter.deny(std::vector<Token>{3, 7, 20});
@@ -409,15 +410,16 @@ TEST(HotFlipCandidateSearch, TakesTheRankingOfAnother) {
   EXPECT_EQ(scores_of(found), scores_of(expected));
 }
 
-// --- NaN and infinity ----------------------------------------------------------------------------
+// --- NaN and infinity_f
+// ----------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {
   Floats scores(2200, 1.0F);
-  scores[3] = nan;
-  scores[4] = infinity;
-  scores[5] = -infinity;
-  scores[1100] = nan;
-  scores[1101] = -infinity;
+  scores[3] = nan_f;
+  scores[4] = infinity_f;
+  scores[5] = -infinity_f;
+  scores[1100] = nan_f;
+  scores[1101] = -infinity_f;
   scores[1102] = -2;
   const TokenFilter filter = TokenFilter::only(2200, Tokens{3, 4, 5, 6, 1100, 1101, 1102});
   EXPECT_THAT(found_everywhere({.candidates = 6}, with_scores(scores), filter),
@@ -426,10 +428,10 @@ TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {
 
 TEST(HotFlipCandidateSearch, ASpoiltEmbeddingCostsNoTokenButItself) {
   SplitMix64 rng(6);
-  Problem problem =
+  HotFlipProblem problem =
       exact_problem(rng, {.samples = 5, .positions = 1, .width = 8, .vocabulary = 1100});
   for (const std::size_t token : {0U, 17U, 1023U, 1024U, 1099U}) {
-    problem.embedding_numbers[token * 8 + token % 8] = token % 2 == 0 ? nan : infinity;
+    problem.embedding_numbers[token * 8 + token % 8] = token % 2 == 0 ? nan_f : infinity_f;
   }
   for (float& number : problem.gradient_numbers) number = number < 0 ? -number : number + 1;
   // Positive gradients: every spoilt token has the score NaN or +∞.
@@ -443,9 +445,9 @@ TEST(HotFlipCandidateSearch, ASpoiltEmbeddingCostsNoTokenButItself) {
 
 TEST(HotFlipCandidateSearch, ASpoiltGradientLeavesItsRowWithoutCandidates) {
   SplitMix64 rng(7);
-  Problem problem =
+  HotFlipProblem problem =
       exact_problem(rng, {.samples = 3, .positions = 2, .width = 4, .vocabulary = 1500});
-  problem.gradient_numbers[2 * 4 + 1] = nan;
+  problem.gradient_numbers[2 * 4 + 1] = nan_f;
   const TriggerCandidates expected = reference(problem, 6, any_token);
   EXPECT_THAT(std::as_const(expected).tokens()[1].row(0), Each(no_token));
   EXPECT_THAT(std::as_const(expected).tokens()[1].row(1), Each(::testing::Ne(no_token)));
@@ -455,17 +457,17 @@ TEST(HotFlipCandidateSearch, ASpoiltGradientLeavesItsRowWithoutCandidates) {
 // --- Sizes ---------------------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, OfNoRowsFindsNothing) {
-  const Problem problem{.samples = 0,
-                        .positions = 3,
-                        .width = 1,
-                        .vocabulary = 2,
-                        .gradient_numbers = {},
-                        .embedding_numbers = {1, 2}};
+  const HotFlipProblem problem{.samples = 0,
+                               .positions = 3,
+                               .width = 1,
+                               .vocabulary = 2,
+                               .gradient_numbers = {},
+                               .embedding_numbers = {1, 2}};
   EXPECT_THAT(found_everywhere({.candidates = 2}, problem, TokenFilter(2)), IsEmpty());
 }
 
 TEST(HotFlipCandidateSearch, OfNoTokensFindsNone) {
-  const Problem problem{1, 2, 1, 0, {1, 1}, {}};
+  const HotFlipProblem problem{1, 2, 1, 0, {1, 1}, {}};
   EXPECT_THAT(found_everywhere({.candidates = 2}, problem, TokenFilter(0)),
               ElementsAre(no_token, no_token, no_token, no_token));
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "noise/random_numbers.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/cuda/detail/cross_entropies.cuh"
 #include "unlearn/cuda/detail/launch.cuh"
@@ -26,17 +27,16 @@
 namespace {
 
 using testing::Each;
-using testing::ElementsAre;
-using testing::ElementsAreArray;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using unlearn::no_token;
 using unlearn::SplitMix64;
 using unlearn::Token;
+using unlearn::testing::infinity_f;
 using unlearn::testing::launch;
+using unlearn::testing::nan_f;
 using unlearn::testing::random_numbers;
 namespace kernels = unlearn::cuda::detail;
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 // --- Teams ---------------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ TEST(Teams, TellEveryMember) {
   });
   for (std::size_t group = 0; group < groups; ++group) {
     double sum = 0;
-    double most = -infinity;
+    double most = -infinity_f;
     for (unsigned member = 0; member < team_size; ++member) {
       const double number = numbers[group * team_size + member];
       sum += number;
@@ -97,7 +97,7 @@ std::array<std::vector<double>, 2> by_team_and_alone(std::size_t groups, const W
                                                      std::vector<double>& out) {
   launch(3, team_size, [&] { kernels::run_teams<team_size>(groups, work); });
   std::array<std::vector<double>, 2> results{out, {}};
-  std::fill(out.begin(), out.end(), nan);
+  std::fill(out.begin(), out.end(), nan_f);
   for (std::size_t group = 0; group < groups; ++group) kernels::AsLoneTeam<Work>{work}(group);
   results[1] = out;
   return results;
@@ -226,7 +226,7 @@ Ranking rank(const Vocabulary& vocabulary, std::size_t depth, std::size_t width,
              const Merge& merge) {
   const std::size_t size = vocabulary.rows * depth;
   Ranking best{.tokens = std::vector<Token>(size, no_token),
-               .scores = std::vector<float>(size, infinity)};
+               .scores = std::vector<float>(size, infinity_f)};
   for (std::size_t first = 0; first < vocabulary.tokens; first += width) {
     const std::size_t columns = std::min(width, vocabulary.tokens - first);
     std::vector<float> scores;
@@ -279,9 +279,11 @@ TEST(TopTokens, AreThoseOfTheReference) {
     Vocabulary vocabulary = vocabulary_of(2, tokens);
     // Many ties, and what is never chosen.
     for (float& score : vocabulary.scores) score = static_cast<float>(rng() % 50) - 25;
-    for (std::size_t i = 0; i < vocabulary.scores.size(); i += 11) vocabulary.scores[i] = nan;
-    for (std::size_t i = 5; i < vocabulary.scores.size(); i += 13) vocabulary.scores[i] = infinity;
-    for (std::size_t i = 7; i < vocabulary.scores.size(); i += 17) vocabulary.scores[i] = -infinity;
+    for (std::size_t i = 0; i < vocabulary.scores.size(); i += 11) vocabulary.scores[i] = nan_f;
+    for (std::size_t i = 5; i < vocabulary.scores.size(); i += 13)
+      vocabulary.scores[i] = infinity_f;
+    for (std::size_t i = 7; i < vocabulary.scores.size(); i += 17)
+      vocabulary.scores[i] = -infinity_f;
     for (std::uint64_t& word : vocabulary.allowed) word = rng() | rng();
     const Ranking expected = rank_one_by_one(vocabulary, depth);
     EXPECT_EQ(rank_by_kernel<32>(vocabulary, depth, width), expected);
@@ -309,7 +311,7 @@ TEST(TopTokens, AreNoneWhereNoneMayBeChosen) {
   std::fill(vocabulary.allowed.begin(), vocabulary.allowed.end(), 0);
   const Ranking best = rank_by_kernel<32>(vocabulary, 2, 100);
   EXPECT_THAT(best.tokens, Each(no_token));
-  EXPECT_THAT(best.scores, ElementsAreArray({infinity, infinity}));
+  EXPECT_THAT(best.scores, ElementsAreArray({infinity_f, infinity_f}));
 }
 
 TEST(TopTokens, AreFoundByAsManyThreadsAsAGpuGives) {

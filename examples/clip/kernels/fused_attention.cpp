@@ -261,7 +261,7 @@ struct FusedAttention : torch::autograd::Function<FusedAttention> {
 };
 
 /// Whether the loops above support this tensor, as it is or widened to floats.
-bool is_taken(const at::Tensor& tensor) {
+bool has_attention_loops(const at::Tensor& tensor) {
   return tensor.device().is_cpu() &&
          (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
 }
@@ -364,13 +364,13 @@ at::Tensor plain_single_attention(const at::Tensor& queries, const at::Tensor& p
 }
 
 at::Tensor self_attention(const at::Tensor& packed, std::int64_t heads, Attends attends) {
-  if (!is_taken(packed)) return plain_self_attention(packed, heads, attends);
+  if (!has_attention_loops(packed)) return plain_self_attention(packed, heads, attends);
   return fused(at::Tensor(), packed, at::Tensor(), heads, attends == Attends::backwards);
 }
 
 at::Tensor self_attention(const at::Tensor& packed, const at::Tensor& bias, std::int64_t heads,
                           Attends attends) {
-  if (!is_taken(packed) || packed.scalar_type() != at::kBFloat16) {
+  if (!has_attention_loops(packed) || packed.scalar_type() != at::kBFloat16) {
     return self_attention(packed + bias, heads, attends);
   }
   return attended_in_bfloat16(at::Tensor(), packed, bias, at::Tensor(), heads,
@@ -379,7 +379,7 @@ at::Tensor self_attention(const at::Tensor& packed, const at::Tensor& bias, std:
 
 at::Tensor single_attention(const at::Tensor& queries, const at::Tensor& packed, std::int64_t heads,
                             const at::Tensor& last) {
-  if (!is_taken(packed) || !is_taken(queries)) {
+  if (!has_attention_loops(packed) || !has_attention_loops(queries)) {
     return plain_single_attention(queries, packed, heads, last);
   }
   return fused(queries, packed, last, heads, /*causal=*/false);

@@ -14,7 +14,7 @@ namespace unlearn::clip {
 namespace {
 
 constexpr float steepness = 1.702F;
-constexpr std::int64_t grain = 16'384;
+constexpr std::int64_t gelu_grain = 16'384;
 
 UNLEARN_CLIP_INLINE float sigmoid(float x) { return 1.0F / (1.0F + exponential(-x)); }
 
@@ -84,7 +84,7 @@ T* data_of(const at::Tensor& tensor, T* /*type*/) {
 
 at::Tensor activated(const at::Tensor& x, const at::Tensor& out) {
   with_type_of(x, [&](auto* type) {
-    at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+    at::parallel_for(0, x.numel(), gelu_grain, [&](std::int64_t begin, std::int64_t end) {
       activate(data_of(x, type) + begin, data_of(out, type) + begin, end - begin);
     });
   });
@@ -103,7 +103,7 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
     const at::Tensor from = pulled[0].to(x.scalar_type()).contiguous();
     const at::Tensor gradient = at::empty_like(x);
     with_type_of(x, [&](auto* type) {
-      at::parallel_for(0, x.numel(), grain, [&](std::int64_t begin, std::int64_t end) {
+      at::parallel_for(0, x.numel(), gelu_grain, [&](std::int64_t begin, std::int64_t end) {
         derive(data_of(x, type) + begin, data_of(from, type) + begin,
                data_of(gradient, type) + begin, end - begin);
       });
@@ -113,7 +113,7 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
 };
 
 /// Whether the loops above support this tensor.
-bool is_taken(const at::Tensor& x) {
+bool has_gelu_loops(const at::Tensor& x) {
   return x.device().is_cpu() && x.is_contiguous() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
@@ -121,17 +121,17 @@ bool is_taken(const at::Tensor& x) {
 }  // namespace
 
 at::Tensor quick_gelu(const at::Tensor& x) {
-  if (!is_taken(x)) return x * (1.702 * x).sigmoid();
+  if (!has_gelu_loops(x)) return x * (1.702 * x).sigmoid();
   if (at::GradMode::is_enabled() && x.requires_grad()) return QuickGelu::apply(x);
   return activated(x, x);
 }
 
 at::Tensor quick_gelu(const at::Tensor& x, const at::Tensor& bias) {
-  if (!is_taken(x)) return quick_gelu(x + bias);
+  if (!has_gelu_loops(x)) return quick_gelu(x + bias);
   const std::int64_t width = x.size(-1);
   const float* const offsets = bias.data_ptr<float>();
   with_type_of(x, [&](auto* type) {
-    at::parallel_for(0, x.numel() / width, std::max<std::int64_t>(1, grain / width),
+    at::parallel_for(0, x.numel() / width, std::max<std::int64_t>(1, gelu_grain / width),
                      [&](std::int64_t begin, std::int64_t end) {
                        for (std::int64_t row = begin; row < end; ++row) {
                          activate_row(data_of(x, type) + row * width, offsets, width);

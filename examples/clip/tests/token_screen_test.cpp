@@ -5,20 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <limits>
 #include <vector>
 
 #include "clip/encoder/clip_encoder.hpp"
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 #include "tiny_clip.hpp"
 #include "unlearn/interop/torch.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 
 namespace unlearn::clip {
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+using testing::infinity_f;
+using testing::nan_f;
 
 class TokenScreens : public ::testing::Test {
  protected:
@@ -108,15 +107,15 @@ TEST_F(TokenScreens, NeverChooseATokenWithoutAScore) {
   at::Tensor table = whole({4200, 8}, 3);
   at::Tensor gradients = whole({3, 1, 8}, 3).abs() + 1;
   for (const std::int64_t token : {0, 17, 2047, 2048, 4199}) {
-    table[token][token % 8] = token % 2 == 0 ? nan : infinity;
+    table[token][token % 8] = token % 2 == 0 ? nan_f : infinity_f;
   }
-  table[5][0] = -infinity;
+  table[5][0] = -infinity_f;
   table[6][0] = 3e38F;  // above what bfloat16 and the sums can hold
   table[7].fill_(-3.4e38F);
   expect_equal(rankings(gradients, table, TokenFilter(4200)));
   expect_equal(rankings(gradients, table, TokenFilter(4200), {.candidates = 4200, .spares = 0}));
-  gradients[1][0][2] = nan;
-  gradients[2][0][2] = -infinity;
+  gradients[1][0][2] = nan_f;
+  gradients[2][0][2] = -infinity_f;
   expect_equal(rankings(gradients, table, TokenFilter(4200)));
 }
 

@@ -80,10 +80,6 @@ bool completes(Escape& escape, const Call& call) {
   return true;
 }
 
-Image blank(std::size_t height, std::size_t width) {
-  return {.height = height, .width = width, .rgb = std::vector<std::uint8_t>(height * width * 3)};
-}
-
 // --- Orientation
 
 constexpr std::string_view exif_prefix("Exif\0\0", 6);
@@ -117,7 +113,8 @@ Image upright(Image stored, int orientation) {
       orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   const bool from_right =
       orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  Image seen = transposed ? blank(stored.width, stored.height) : blank(stored.height, stored.width);
+  Image seen = transposed ? blank_image(stored.width, stored.height)
+                          : blank_image(stored.height, stored.width);
   auto out = seen.rgb.begin();
   for (std::size_t y = 0; y < seen.height; ++y) {
     for (std::size_t x = 0; x < seen.width; ++x) {
@@ -223,7 +220,7 @@ Image decode_jpeg(const Source& source) {
   source.require_within_limits(jpeg.image_height, jpeg.image_width);
   const int orientation = orientation_of(jpeg);  // the end of decoding frees the markers
 
-  Image image = blank(jpeg.image_height, jpeg.image_width);
+  Image image = blank_image(jpeg.image_height, jpeg.image_width);
   const bool inks = jpeg.num_components == 4;
   jpeg.out_color_space = inks ? JCS_CMYK : JCS_RGB;
   std::vector<std::uint8_t> ink_row(inks ? image.width * 4 : 0);
@@ -296,7 +293,7 @@ Image decode_png(const Source& source) {
   });
   source.require_within_limits(png_get_image_height(png, info), png_get_image_width(png, info));
 
-  Image image = blank(png_get_image_height(png, info), png_get_image_width(png, info));
+  Image image = blank_image(png_get_image_height(png, info), png_get_image_width(png, info));
   std::vector<png_bytep> rows(image.height);
   for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = &image.rgb[y * image.width * 3];
   png_uint_32 exif_size = 0;
@@ -335,8 +332,8 @@ Image decode_webp(const Source& source) {
   const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> parts(WebPDemux(&data),
                                                                        &WebPDemuxDelete);
   source.require(parts != nullptr, "WebP data", "a complete image", "truncated or damaged data");
-  Image image =
-      blank(static_cast<std::size_t>(features.height), static_cast<std::size_t>(features.width));
+  Image image = blank_image(static_cast<std::size_t>(features.height),
+                            static_cast<std::size_t>(features.width));
   const bool decoded = WebPDecodeRGBInto(source.data(), source.bytes.size(), image.rgb.data(),
                                          image.rgb.size(), features.width * 3) != nullptr;
   source.require(decoded, "WebP data", "a complete image", "truncated or damaged data");
@@ -394,13 +391,17 @@ std::string beginning(Bytes bytes) {
   return text;
 }
 
+}  // namespace
+
+Image blank_image(std::size_t height, std::size_t width) {
+  return {.height = height, .width = width, .rgb = std::vector<std::uint8_t>(height * width * 3)};
+}
+
 void require_pixels(const Image& image) {
   require(image.height > 0 && image.width > 0, "image", "at least one pixel",
           std::to_string(image.height) + " x " + std::to_string(image.width));
   require_size("bytes of an image", image.height * image.width * 3, image.rgb.size());
 }
-
-}  // namespace
 
 Image decode_image(Bytes bytes, const std::string& name, const ImageLimits& limits) {
   const Source source{.bytes = bytes, .name = name, .limits = limits};

@@ -18,6 +18,13 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
+/// A black image.
+[[nodiscard]] Image blank_image(std::size_t height, std::size_t width);
+
+/// Checks that an image has pixels.
+/// @throws InvalidArgument when a side is 0, or `rgb` does not have height · width · 3 bytes
+void require_pixels(const Image& image);
+
 /// How large an image from an unknown source may be. The file's header is checked against these
 /// limits before memory is allocated for pixels.
 struct ImageLimits {

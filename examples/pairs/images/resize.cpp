@@ -101,14 +101,10 @@ class Windows {
   std::vector<std::int32_t> fixed_;
 };
 
-Image blank(std::size_t height, std::size_t width) {
-  return {.height = height, .width = width, .rgb = std::vector<std::uint8_t>(height * width * 3)};
-}
-
 /// Resamples the rows [first, first + count). The result has only these rows.
 Image resample_rows(const Image& in, const Axis& axis, std::size_t first, std::size_t count) {
   const Windows windows(axis);
-  Image out = blank(count, windows.size());
+  Image out = blank_image(count, windows.size());
   std::uint8_t* target = out.rgb.data();
   for (std::size_t y = first; y < first + count; ++y) {
     const std::uint8_t* const row = &in.rgb[y * in.width * 3];
@@ -135,7 +131,7 @@ Image resample_rows(const Image& in, const Axis& axis, std::size_t first, std::s
 /// Resamples all columns. Row 0 of `in` is input `first` of the windows.
 Image resample_columns(const Image& in, const Windows& windows, std::size_t first) {
   const std::size_t length = in.width * 3;
-  Image out = blank(windows.size(), in.width);
+  Image out = blank_image(windows.size(), in.width);
   std::vector<std::int32_t> sums(length);
   for (std::size_t y = 0; y < windows.size(); ++y) {
     const Window window = windows[y];
@@ -148,12 +144,6 @@ Image resample_columns(const Image& in, const Windows& windows, std::size_t firs
     std::ranges::transform(sums, &out.rgb[y * length], to_level);
   }
   return out;
-}
-
-void require_pixels(const Image& image) {
-  require(image.height > 0 && image.width > 0, "image", "at least one pixel",
-          std::to_string(image.height) + " x " + std::to_string(image.width));
-  require_size("bytes of an image", image.height * image.width * 3, image.rgb.size());
 }
 
 Image resample(const Image& image, const Axis& vertical, const Axis& horizontal) {
@@ -198,7 +188,7 @@ Image center_crop(const Image& image, std::size_t size) {
   require(size >= 1 && size <= shorter, "size of a crop", "1 to " + std::to_string(shorter), size);
   const std::size_t top = middle(image.height, image.height, size).first;
   const std::size_t left = middle(image.width, image.width, size).first;
-  Image crop = blank(size, size);
+  Image crop = blank_image(size, size);
   for (std::size_t y = 0; y < size; ++y) {
     std::copy_n(&image.rgb[((top + y) * image.width + left) * 3], size * 3,
                 &crop.rgb[y * size * 3]);

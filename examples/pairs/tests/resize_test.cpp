@@ -110,7 +110,7 @@ TEST(Resize, PhotosEqualPillowToTheBit) {
   for (const std::string& path : paths) {
     list += "'" + path + "', ";
     const Image photo = read_image(path);
-    for (const std::size_t side : {64U, 96U, 128U, 224U}) append(ours, resize(photo, side, side));
+    for (const std::size_t size : {64U, 96U, 128U, 224U}) append(ours, resize(photo, size, size));
     append(ours, resize(photo, 77, 300));
     append(ours, resize(photo, 300, 50));
   }

@@ -12,8 +12,8 @@
 namespace unlearn::tool {
 namespace {
 
-using testing::ElementsAre;
-using testing::ThrowsMessage;
+using ::testing::ElementsAre;
+using ::testing::ThrowsMessage;
 
 pairs::CaptionSet two_images() {
   return {.images = {"x/a.jpg", "b.png"},
