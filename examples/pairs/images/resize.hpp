@@ -36,8 +36,7 @@ namespace unlearn::pairs {
 /// pixels that are cut off along an axis, r/2 are above or to the left; half a pixel rounds to
 /// even.
 /// @returns the square
-/// @throws InvalidArgument when the image is smaller, or `rgb` does not have height · width · 3
-/// bytes
+/// @throws InvalidArgument when the image is smaller, or has the wrong number of bytes
 [[nodiscard]] Image center_crop(const Image& image, std::size_t size);
 
 /// center_crop(resize_shorter_side(image, size), size): the part of an image that a CLIP model

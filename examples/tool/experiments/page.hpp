@@ -14,8 +14,7 @@ namespace unlearn::tool::experiments {
 [[nodiscard]] std::string report_page(const RunRecord& record, const std::vector<Figure>& figures);
 
 /// Writes report_page(). The file is there complete or not at all.
-/// @throws FileError when it cannot be written; a file that was at `path` before is then still
-/// there
+/// @throws FileError when it cannot be written. An earlier file at `path` is then unchanged.
 void write_report(const std::string& path, const RunRecord& record,
                   const std::vector<Figure>& figures);
 

@@ -218,8 +218,7 @@ class Runner {
 /// @param stages    std::tie(...) of the stages, each a RunStage, in their order within a round
 /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
 /// @returns why the run ended: `converged`, `round_limit`, `not_finite` or `stopped_by_observer`
-/// @throws InvalidArgument when the progress is beyond the round limit, or does not fit these
-/// stages
+/// @throws InvalidArgument when the progress is beyond the round limit, or does not fit the stages
 ///         and their numbers of batches. What a stage or an observer throws passes through; the
 ///         progress is then that of the last complete batch.
 template <class State, class Rng, class Model, class... Stages, class... Observers>

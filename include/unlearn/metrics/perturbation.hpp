@@ -52,9 +52,7 @@ using reading_view_t = View<const element_of_t<const C>, view_of_t<const C>::ran
 ///
 /// @param clean     a
 /// @param perturbed b, with the same extents
-/// @returns the norm in the units of the elements, which are levels for uint8; NaN if any element
-/// is
-///          NaN
+/// @returns the norm in the units of the elements, which are levels for uint8; NaN for a NaN
 /// @throws InvalidArgument when the extents differ or there are no elements
 template <class A, class B>
   requires Comparable<A, B>

@@ -28,8 +28,7 @@ namespace unlearn {
 /// Noise in a memory-mapped `.npy` file, [groups, elements], that NumPy opens as it is.
 ///
 /// The whole noise need not fit into memory: what a call has read or written of the file is not
-/// kept in it. What `store` takes is pending, in memory, and `load` sees it at once; it reaches the
-/// file
+/// kept in it. What `store` takes is pending, in memory, and `load` sees it at once. It is written
 ///  - in a run without a checkpoint: whenever `write_back_bytes` are pending, at `flush`, and when
 ///    this object is destroyed;
 ///  - once a checkpoint holds it (see JournaledNoiseStore): at checkpoints only. So the file always
