@@ -24,7 +24,10 @@ constexpr std::array<pairs::EnumName<LossKind>, 2> enum_names(LossKind /*like*/)
 /// @returns what `use` returns, of one type for all losses
 template <class Use>
 decltype(auto) with_loss_of(LossKind kind, Use&& use) {
-  if (kind == LossKind::siglip) return std::forward<Use>(use)(SigLip{});
+  switch (kind) {  // the compiler says which loss is missing here
+    case LossKind::siglip: return std::forward<Use>(use)(SigLip{});
+    case LossKind::infonce: break;
+  }
   return std::forward<Use>(use)(InfoNce{});
 }
 
