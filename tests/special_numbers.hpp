@@ -5,10 +5,15 @@
 
 namespace unlearn::testing {
 
-inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
+template <class T>
+inline constexpr T nan_of = std::numeric_limits<T>::quiet_NaN();
+template <class T>
+inline constexpr T infinity_of = std::numeric_limits<T>::infinity();
 
-inline constexpr float nan_f = std::numeric_limits<float>::quiet_NaN();
-inline constexpr float infinity_f = std::numeric_limits<float>::infinity();
+inline constexpr double nan = nan_of<double>;
+inline constexpr double infinity = infinity_of<double>;
+
+inline constexpr float nan_f = nan_of<float>;
+inline constexpr float infinity_f = infinity_of<float>;
 
 }  // namespace unlearn::testing

@@ -38,6 +38,7 @@ using unlearn::View;
 using unlearn::cuda::HalfNoise;
 using unlearn::testing::DeviceArray;
 using unlearn::testing::infinity_f;
+using unlearn::testing::nan_f;
 using unlearn::testing::random_gradient;
 using unlearn::testing::random_numbers;
 
@@ -79,7 +80,7 @@ TEST_F(SignStepOnDevice, OfTheLatticeHasTheReferencesBytes) {
       auto noise = random_bytes<std::int8_t>(rng, count);
       auto clean = random_bytes<std::uint8_t>(rng, count);
       auto gradient = random_gradient<float>(rng, count);
-      if (count > 2) gradient[2] = std::numeric_limits<float>::quiet_NaN();
+      if (count > 2) gradient[2] = nan_f;
       DeviceArray<std::int8_t> device_noise(noise);
       DeviceArray<std::uint8_t> device_clean(clean);
       DeviceArray<float> device_gradient(gradient);
@@ -292,7 +293,7 @@ TEST_F(FiniteOnDevice, FindsOneNumberAnywhere) {
           std::vector<float>(skipped + count, std::numeric_limits<float>::max()));
       EXPECT_TRUE(device().all_finite(finite.data() + skipped, count));
       for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
-        for (const float bad : {infinity_f, -infinity_f, std::numeric_limits<float>::quiet_NaN()}) {
+        for (const float bad : {infinity_f, -infinity_f, nan_f}) {
           std::vector<float> numbers(skipped + count, std::numeric_limits<float>::max());
           numbers[skipped + at] = bad;
           DeviceArray<float> not_finite(numbers);
@@ -368,7 +369,7 @@ TEST_F(SignStepOnDevice, DescendsAsOnTheHost) {
 
 TEST_F(SignStepOnDevice, DescentStopsAtAGradientThatIsNotFinite) {
   std::vector<float> slopes(10, 1);
-  slopes[7] = std::numeric_limits<float>::infinity();
+  slopes[7] = infinity_f;
   DeviceArray<float> device_slopes(slopes);
   DeviceArray<std::int8_t> noise(10);
   DeviceArray<std::uint8_t> clean(std::vector<std::uint8_t>(10, 100));

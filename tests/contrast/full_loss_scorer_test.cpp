@@ -5,13 +5,13 @@
 
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "contrast/reference_info_nce.hpp"
 #include "contrast/replaced_captions.hpp"
 #include "message_of.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/info_nce_scorer.hpp"
 #include "unlearn/core/random.hpp"
@@ -87,7 +87,7 @@ TEST(FullLossScorer, WorksWithALossOfOnesOwn) {
 TEST(FullLossScorer, AnswersNanForWhatIsNotFinite) {
   const Matrix axes = Matrix::Identity(3, 3);
   const FullLossScorer scoring(InfoNce{}, axes, axes, 10);
-  const Matrix wrong = Matrix::Constant(1, 3, std::numeric_limits<float>::quiet_NaN());
+  const Matrix wrong = Matrix::Constant(1, 3, testing::nan_f);
   EXPECT_TRUE(std::isnan(scores(scoring, {1}, wrong)[0]));
 }
 

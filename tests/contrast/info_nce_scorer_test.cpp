@@ -194,7 +194,7 @@ TEST(InfoNceScorer, AnswersNanForWhatIsNotFinite) {
   const Matrix signals = random_matrix<float>(20, 5, rng);
   const Matrix texts = random_matrix<float>(20, 5, rng);
   Matrix embeddings = random_matrix<float>(3, 5, rng);
-  embeddings(1, 4) = std::numeric_limits<float>::quiet_NaN();
+  embeddings(1, 4) = testing::nan_f;
   const InfoNceScorer scoring(signals, texts, 14.3);
   const std::vector<double> losses = scores(scoring, {4, 5, 6}, embeddings);
   EXPECT_TRUE(std::isfinite(losses[0]) && std::isnan(losses[1]) && std::isfinite(losses[2]));
@@ -203,7 +203,7 @@ TEST(InfoNceScorer, AnswersNanForWhatIsNotFinite) {
   // A caption that is not finite makes the loss of the batch NaN, unless it is the one that is
   // replaced.
   Matrix bad = texts;
-  bad(5, 0) = std::numeric_limits<float>::infinity();
+  bad(5, 0) = testing::infinity_f;
   const InfoNceScorer spoilt(signals, bad, 14.3);
   EXPECT_TRUE(std::isnan(spoilt.loss()));
   const std::vector<double> mended = scores(spoilt, {4, 5, 6}, texts.middleRows(4, 3));

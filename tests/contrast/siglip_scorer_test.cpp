@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -161,19 +160,19 @@ TEST(SigLipScorer, AnswersNanForWhatIsNotFinite) {
   const Matrix signals = random_matrix<float>(20, 5, rng);
   const Matrix texts = random_matrix<float>(20, 5, rng);
   Matrix embeddings = random_matrix<float>(3, 5, rng);
-  embeddings(1, 4) = std::numeric_limits<float>::quiet_NaN();
+  embeddings(1, 4) = testing::nan_f;
   const SigLipScorer scorer(signals, texts, 10, -3);
   const std::vector<double> losses = scores(scorer, {4, 5, 6}, embeddings);
   EXPECT_TRUE(std::isfinite(losses[0]) && std::isnan(losses[1]) && std::isfinite(losses[2]));
   EXPECT_TRUE(std::isnan(scorer.loss_with(Indices{5}, embeddings.row(1))));
-  for (const double wrong : {nan, std::numeric_limits<double>::infinity()}) {
+  for (const double wrong : {nan, testing::infinity}) {
     EXPECT_TRUE(std::isnan(SigLipScorer(signals, texts, wrong, -3).loss()));
     EXPECT_TRUE(std::isnan(SigLipScorer(signals, texts, 10, -wrong).loss()));
   }
 
   // A caption that is not finite spoils the batch until it is the one that is replaced.
   Matrix bad = texts;
-  bad(5, 0) = std::numeric_limits<float>::infinity();
+  bad(5, 0) = testing::infinity_f;
   SigLipScorer spoilt(signals, bad, 10, -3);
   EXPECT_TRUE(std::isnan(spoilt.loss()));
   const std::vector<double> mended = scores(spoilt, {4, 5, 6}, texts.middleRows(4, 3));

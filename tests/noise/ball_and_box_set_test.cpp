@@ -8,11 +8,11 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include "noise/random_numbers.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
@@ -32,6 +32,8 @@ using unlearn::PerChannel;
 using unlearn::sequential;
 using unlearn::SplitMix64;
 using unlearn::View;
+using unlearn::testing::infinity_of;
+using unlearn::testing::nan_of;
 using unlearn::testing::random_gradient;
 using unlearn::testing::random_numbers;
 using unlearn::testing::same_bytes;
@@ -52,11 +54,6 @@ std::vector<float> stepped(const BallAndBoxSet<float, BallT>& set, std::vector<f
   set.sign_step(sequential, as_row(noise), as_row(grad), signed_step);
   return noise;
 }
-
-template <class T>
-constexpr T infinity_of = std::numeric_limits<T>::infinity();
-template <class T>
-constexpr T nan_of = std::numeric_limits<T>::quiet_NaN();
 
 TEST(BallAndBoxSet, StepsAgainstOrAlongTheSignOfTheGradient) {
   const std::vector<float> clean(5, 0.5F);

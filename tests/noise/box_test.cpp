@@ -10,10 +10,10 @@
 #include "special_numbers.hpp"
 
 namespace {
-using unlearn::testing::infinity;
-using unlearn::testing::nan;
 
 using unlearn::Box;
+using unlearn::testing::infinity;
+using unlearn::testing::nan;
 
 TEST(Box, IsTheUnitIntervalUnlessSaid) {
   EXPECT_EQ(Box<float>{}.low, 0);

@@ -49,8 +49,7 @@ TEST(L2Ball, LeavesWhatIsInside) {
 TEST(L2Ball, OfRadiusZeroIsZero) { EXPECT_THAT(projected<float>(0, {3, -4}), ElementsAre(0, 0)); }
 
 TEST(L2Ball, OfInfiniteRadiusIsNoBound) {
-  EXPECT_THAT(projected<float>(std::numeric_limits<double>::infinity(), {3, -4}),
-              ElementsAre(3, -4));
+  EXPECT_THAT(projected<float>(unlearn::testing::infinity, {3, -4}), ElementsAre(3, -4));
 }
 
 TEST(L2Ball, DoesNotOverflow) {
@@ -96,7 +95,7 @@ TEST(L2Ball, LeavesInfinityForTheObjectiveToReport) {
 
 TEST(L2Ball, RefusesARadiusThatIsNegativeOrNaN) {
   EXPECT_THROW(projected<float>(-1, {1}), InvalidArgument);
-  EXPECT_THROW(projected<float>(std::numeric_limits<double>::quiet_NaN(), {1}), InvalidArgument);
+  EXPECT_THROW(projected<float>(unlearn::testing::nan, {1}), InvalidArgument);
 }
 
 }  // namespace

@@ -410,8 +410,7 @@ TEST(HotFlipCandidateSearch, TakesTheRankingOfAnother) {
   EXPECT_EQ(scores_of(found), scores_of(expected));
 }
 
-// --- NaN and infinity_f
-// ----------------------------------------------------------------------------
+// --- NaN and infinity ----------------------------------------------------------------------------
 
 TEST(HotFlipCandidateSearch, NeverChoosesATokenWithoutAScore) {
   Floats scores(2200, 1.0F);

@@ -26,14 +26,16 @@
 
 namespace {
 
-using testing::Each;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using unlearn::no_token;
 using unlearn::SplitMix64;
 using unlearn::Token;
+using unlearn::testing::infinity;
 using unlearn::testing::infinity_f;
 using unlearn::testing::launch;
+using unlearn::testing::nan;
 using unlearn::testing::nan_f;
 using unlearn::testing::random_numbers;
 namespace kernels = unlearn::cuda::detail;
@@ -61,7 +63,7 @@ TEST(Teams, TellEveryMember) {
   std::vector<double> numbers(groups * team_size);
   SplitMix64 rng(1);
   for (double& number : numbers) number = static_cast<double>(rng() % 1000) - 500;
-  numbers[2 * team_size + 40] = std::numeric_limits<double>::quiet_NaN();
+  numbers[2 * team_size + 40] = nan;
   std::vector<double> sums(numbers.size());
   std::vector<double> largest(numbers.size());
   launch(2, team_size, [&] {
@@ -71,7 +73,7 @@ TEST(Teams, TellEveryMember) {
   });
   for (std::size_t group = 0; group < groups; ++group) {
     double sum = 0;
-    double most = -infinity_f;
+    double most = -infinity;
     for (unsigned member = 0; member < team_size; ++member) {
       const double number = numbers[group * team_size + member];
       sum += number;
@@ -97,7 +99,7 @@ std::array<std::vector<double>, 2> by_team_and_alone(std::size_t groups, const W
                                                      std::vector<double>& out) {
   launch(3, team_size, [&] { kernels::run_teams<team_size>(groups, work); });
   std::array<std::vector<double>, 2> results{out, {}};
-  std::fill(out.begin(), out.end(), nan_f);
+  std::fill(out.begin(), out.end(), nan);
   for (std::size_t group = 0; group < groups; ++group) kernels::AsLoneTeam<Work>{work}(group);
   results[1] = out;
   return results;
