@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <limits>
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn::testing {
 
+// Not constants: with -ffast-math, the compiler may replace a constant NaN by anything.
 template <class T>
-inline constexpr T nan_of = std::numeric_limits<T>::quiet_NaN();
+inline const T nan_of = not_a_number<T>();
 template <class T>
-inline constexpr T infinity_of = std::numeric_limits<T>::infinity();
+inline const T infinity_of = positive_infinity<T>();
 
-inline constexpr double nan = nan_of<double>;
-inline constexpr double infinity = infinity_of<double>;
+inline const double nan = not_a_number<double>();
+inline const double infinity = positive_infinity<double>();
 
-inline constexpr float nan_f = nan_of<float>;
-inline constexpr float infinity_f = infinity_of<float>;
+inline const float nan_f = not_a_number<float>();
+inline const float infinity_f = positive_infinity<float>();
 
 }  // namespace unlearn::testing

@@ -5,13 +5,13 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <vector>
 
 #include "noise/random_numbers.hpp"
 #include "on_device.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/cuda/info_nce.cuh"
 #include "unlearn/cuda/info_nce_scorer.cuh"
 
@@ -109,11 +109,12 @@ TYPED_TEST(InfoNceOnDevice, HoldsTheFloorOnTheNorms) {
 
 TYPED_TEST(InfoNceOnDevice, IsNaNForWhatIsNotFinite) {
   const std::vector<TypeParam> good{1, 2, 3, 4};
-  constexpr TypeParam infinity = std::numeric_limits<TypeParam>::infinity();
-  constexpr TypeParam nan = std::numeric_limits<TypeParam>::quiet_NaN();
+  const TypeParam infinity = unlearn::positive_infinity<TypeParam>();
+  const TypeParam nan = unlearn::not_a_number<TypeParam>();
   for (const TypeParam bad : {infinity, -infinity, nan}) {
-    EXPECT_TRUE(std::isnan(this->on_device({1, bad, 3, 4}, good, {2, 2}, 2).value)) << bad;
-    EXPECT_TRUE(std::isnan(this->on_device(good, good, {2, 2}, static_cast<double>(bad)).value));
+    EXPECT_TRUE(unlearn::is_nan(this->on_device({1, bad, 3, 4}, good, {2, 2}, 2).value)) << bad;
+    EXPECT_TRUE(
+        unlearn::is_nan(this->on_device(good, good, {2, 2}, static_cast<double>(bad)).value));
   }
 }
 
@@ -197,15 +198,14 @@ TEST_F(ScoringOnDevice, GivesTheLibrarysLosses) {
 
 TEST_F(ScoringOnDevice, GivesNaNForACandidateThatIsNotFinite) {
   DeviceArray<float> rows(std::vector<float>{1, 2, 3, 4});
-  DeviceArray<float> candidate(
-      std::vector<float>{std::numeric_limits<float>::quiet_NaN(), 1, 0.5, 1});
+  DeviceArray<float> candidate(std::vector<float>{unlearn::not_a_number<float>(), 1, 0.5, 1});
   DeviceArray<Index> replaced(std::vector<Index>{0, 0});
   DeviceArray<double> losses(2);
   const unlearn::cuda::InfoNceScorer scoring(device(), rows.read<2>({2, 2}), rows.read<2>({2, 2}),
                                              2.0);
   scoring.score(replaced.read<1>({2}), candidate.read<2>({2, 2}), losses.view<1>({2}));
-  EXPECT_TRUE(std::isnan(losses.numbers()[0]));
-  EXPECT_FALSE(std::isnan(losses.numbers()[1]));
+  EXPECT_TRUE(unlearn::is_nan(losses.numbers()[0]));
+  EXPECT_FALSE(unlearn::is_nan(losses.numbers()[1]));
 }
 
 TEST_F(ScoringOnDevice, ChecksShapes) {

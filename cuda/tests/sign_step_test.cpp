@@ -21,6 +21,7 @@
 #include "on_device.hpp"
 #include "special_numbers.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/cuda/finite.cuh"
 #include "unlearn/noise/projected_sign_descent.hpp"
 

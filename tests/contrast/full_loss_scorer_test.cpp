@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "special_numbers.hpp"
 #include "unlearn/contrast/info_nce.hpp"
 #include "unlearn/contrast/info_nce_scorer.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/random.hpp"
 
 namespace unlearn {
@@ -88,7 +88,7 @@ TEST(FullLossScorer, AnswersNanForWhatIsNotFinite) {
   const Matrix axes = Matrix::Identity(3, 3);
   const FullLossScorer scoring(InfoNce{}, axes, axes, 10);
   const Matrix wrong = Matrix::Constant(1, 3, testing::nan_f);
-  EXPECT_TRUE(std::isnan(scores(scoring, {1}, wrong)[0]));
+  EXPECT_TRUE(is_nan(scores(scoring, {1}, wrong)[0]));
 }
 
 TEST(FullLossScorer, NamesWhatIsWrong) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "contrast/replaced_captions.hpp"
 #include "message_of.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn {
 namespace {
@@ -197,17 +197,17 @@ TEST(InfoNceScorer, AnswersNanForWhatIsNotFinite) {
   embeddings(1, 4) = testing::nan_f;
   const InfoNceScorer scoring(signals, texts, 14.3);
   const std::vector<double> losses = scores(scoring, {4, 5, 6}, embeddings);
-  EXPECT_TRUE(std::isfinite(losses[0]) && std::isnan(losses[1]) && std::isfinite(losses[2]));
-  EXPECT_TRUE(std::isnan(scoring.loss_with(std::vector<Index>{5}, embeddings.row(1))));
+  EXPECT_TRUE(is_finite(losses[0]) && is_nan(losses[1]) && is_finite(losses[2]));
+  EXPECT_TRUE(is_nan(scoring.loss_with(std::vector<Index>{5}, embeddings.row(1))));
 
   // A caption that is not finite makes the loss of the batch NaN, unless it is the one that is
   // replaced.
   Matrix bad = texts;
   bad(5, 0) = testing::infinity_f;
   const InfoNceScorer spoilt(signals, bad, 14.3);
-  EXPECT_TRUE(std::isnan(spoilt.loss()));
+  EXPECT_TRUE(is_nan(spoilt.loss()));
   const std::vector<double> mended = scores(spoilt, {4, 5, 6}, texts.middleRows(4, 3));
-  EXPECT_TRUE(std::isnan(mended[0]) && std::isnan(mended[2]));
+  EXPECT_TRUE(is_nan(mended[0]) && is_nan(mended[2]));
   EXPECT_NEAR(mended[1], scoring.loss(), 1e-12 * scoring.loss());
 }
 

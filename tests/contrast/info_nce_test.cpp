@@ -10,6 +10,7 @@
 #include "contrast/differences.hpp"
 #include "contrast/reference_info_nce.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn {
 namespace {
@@ -176,18 +177,18 @@ TEST(InfoNce, AnswersNanForWhatIsNotFinite) {
     for (Eigen::Index i = 0; i < good.rows(); ++i) {
       Wide bad = good;
       bad(i, 3 * i) = wrong;
-      EXPECT_TRUE(std::isnan(info_nce(bad, good, 14.3).value));
-      EXPECT_TRUE(std::isnan(info_nce(good, bad, 14.3).value));
-      EXPECT_TRUE(std::isnan(info_nce_value(bad, good, 14.3)));
-      EXPECT_TRUE(std::isnan(info_nce_value(good, bad, 14.3)));
+      EXPECT_TRUE(is_nan(info_nce(bad, good, 14.3).value));
+      EXPECT_TRUE(is_nan(info_nce(good, bad, 14.3).value));
+      EXPECT_TRUE(is_nan(info_nce_value(bad, good, 14.3)));
+      EXPECT_TRUE(is_nan(info_nce_value(good, bad, 14.3)));
     }
-    EXPECT_TRUE(std::isnan(info_nce(good, good, wrong).value));
-    EXPECT_TRUE(std::isnan(info_nce_value(good, good, wrong)));
+    EXPECT_TRUE(is_nan(info_nce(good, good, wrong).value));
+    EXPECT_TRUE(is_nan(info_nce_value(good, good, wrong)));
     // For one pair, or for opposite ones, every similarity is infinite, and none is NaN.
     for (const Eigen::Index pairs : {1, 2}) {
       const Wide opposite = Eigen::VectorXd::LinSpaced(pairs, -1, 1);
-      EXPECT_TRUE(std::isnan(info_nce(opposite, opposite, wrong).value)) << wrong;
-      EXPECT_TRUE(std::isnan(info_nce_value(opposite, opposite, wrong))) << wrong;
+      EXPECT_TRUE(is_nan(info_nce(opposite, opposite, wrong).value)) << wrong;
+      EXPECT_TRUE(is_nan(info_nce_value(opposite, opposite, wrong))) << wrong;
     }
   }
 }

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "special_numbers.hpp"
 #include "unlearn/contrast/full_loss_scorer.hpp"
 #include "unlearn/contrast/siglip.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn {
 namespace {
@@ -163,20 +163,20 @@ TEST(SigLipScorer, AnswersNanForWhatIsNotFinite) {
   embeddings(1, 4) = testing::nan_f;
   const SigLipScorer scorer(signals, texts, 10, -3);
   const std::vector<double> losses = scores(scorer, {4, 5, 6}, embeddings);
-  EXPECT_TRUE(std::isfinite(losses[0]) && std::isnan(losses[1]) && std::isfinite(losses[2]));
-  EXPECT_TRUE(std::isnan(scorer.loss_with(Indices{5}, embeddings.row(1))));
+  EXPECT_TRUE(is_finite(losses[0]) && is_nan(losses[1]) && is_finite(losses[2]));
+  EXPECT_TRUE(is_nan(scorer.loss_with(Indices{5}, embeddings.row(1))));
   for (const double wrong : {nan, testing::infinity}) {
-    EXPECT_TRUE(std::isnan(SigLipScorer(signals, texts, wrong, -3).loss()));
-    EXPECT_TRUE(std::isnan(SigLipScorer(signals, texts, 10, -wrong).loss()));
+    EXPECT_TRUE(is_nan(SigLipScorer(signals, texts, wrong, -3).loss()));
+    EXPECT_TRUE(is_nan(SigLipScorer(signals, texts, 10, -wrong).loss()));
   }
 
   // A caption that is not finite spoils the batch until it is the one that is replaced.
   Matrix bad = texts;
   bad(5, 0) = testing::infinity_f;
   SigLipScorer spoilt(signals, bad, 10, -3);
-  EXPECT_TRUE(std::isnan(spoilt.loss()));
+  EXPECT_TRUE(is_nan(spoilt.loss()));
   const std::vector<double> mended = scores(spoilt, {4, 5, 6}, texts.middleRows(4, 3));
-  EXPECT_TRUE(std::isnan(mended[0]) && std::isnan(mended[2]));
+  EXPECT_TRUE(is_nan(mended[0]) && is_nan(mended[2]));
   EXPECT_NEAR(mended[1], scorer.loss(), 1e-12 * scorer.loss());
   spoilt.replace(Indices{5}, texts.row(5));
   EXPECT_EQ(spoilt.loss(), scorer.loss());

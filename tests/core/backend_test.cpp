@@ -14,6 +14,7 @@
 
 #include "closed_backend.hpp"
 #include "on_device.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/device/streaming_backend.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
@@ -105,7 +106,7 @@ TEST(HostBackend, GathersAndSumsRows) {
 TEST(HostBackend, FindsWhatIsNotFinite) {
   std::vector<double> numbers{1, -2, std::numeric_limits<double>::max()};
   EXPECT_TRUE(HostBackend::all_finite(numbers.data(), numbers.size()));
-  numbers.push_back(std::numeric_limits<double>::infinity());
+  numbers.push_back(positive_infinity<double>());
   EXPECT_TRUE(HostBackend::all_finite(numbers.data(), 3)) << "what is not asked about";
   EXPECT_FALSE(HostBackend::all_finite(numbers.data(), 4));
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/noise/noise_store.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
@@ -129,7 +130,7 @@ struct MinimalRanker : MinimalEncoder {
                    View<Token, 2> tokens, View<float, 2> scores) {
     ++asked;
     std::ranges::fill(tokens.flat(), no_token);
-    std::ranges::fill(scores.flat(), std::numeric_limits<float>::infinity());
+    std::ranges::fill(scores.flat(), positive_infinity<float>());
     for (std::size_t r = 0; r < tokens.extent(0); ++r) {
       tokens[r][0] = 2;
       scores[r][0] = 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/io/number_text.hpp"
+#include "unlearn/core/finite.hpp"
 
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
@@ -18,8 +18,8 @@ TEST(NumberText, ReadsBackEveryDoubleToTheLastBit) {
     const auto number = std::bit_cast<double>(rng());
     double back = 0;
     ASSERT_TRUE(parse_number(number_text(number), back)) << number_text(number);
-    if (std::isnan(number)) {
-      ASSERT_TRUE(std::isnan(back));
+    if (is_nan(number)) {
+      ASSERT_TRUE(is_nan(back));
     } else {
       ASSERT_EQ(std::bit_cast<std::uint64_t>(number), std::bit_cast<std::uint64_t>(back));
     }

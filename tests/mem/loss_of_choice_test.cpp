@@ -4,11 +4,11 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "mem/two_tower.hpp"
 #include "unlearn/contrast/siglip.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/with_loss.hpp"
@@ -59,7 +59,7 @@ struct Calls {
 struct WatchedLoss {
   const BiasedTowers* model;
   Calls* calls;
-  double bias = std::numeric_limits<double>::quiet_NaN();
+  double bias = not_a_number<double>();
 
   auto operator()(View<const float, 2> a, View<const float, 2> b, double scale) const {
     EXPECT_EQ(bias, model->bias);

@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <ostream>
 #include <span>
@@ -21,6 +20,7 @@
 #include "mem/example_run.hpp"
 #include "mem/two_tower.hpp"
 #include "message_of.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/observers/stop_on.hpp"
 
 namespace unlearn {
@@ -157,7 +157,7 @@ struct FaultyTowers : TwoTowers {
   float factor(const char* in) const {
     if (function != in || ++calls != call) return 1;
     if (throws) throw std::runtime_error("out of memory on the device");
-    return std::numeric_limits<float>::quiet_NaN();
+    return not_a_number<float>();
   }
   Matrix encode_signals(const PixelBatch& signals) const {
     return factor("encode_signals") * TwoTowers::encode_signals(signals);
@@ -178,7 +178,7 @@ struct FaultyTowers : TwoTowers {
     out[1][1][0] *= factor("text_gradient");
     // A framework may hide the NaN in its gradients. Then only the loss shows it.
     const float spoilt = factor("loss of the texts");
-    if (std::isnan(spoilt)) (void)pullback(Matrix(spoilt * TwoTowers::encode_texts(texts)));
+    if (is_nan(spoilt)) (void)pullback(Matrix(spoilt * TwoTowers::encode_texts(texts)));
   }
   double train_step(const PixelBatch& signals, const TokenBatch& texts) {
     const double loss = TwoTowers::train_step(signals, texts);
@@ -249,7 +249,7 @@ TEST(MultiStepMinimizer, TakesNoTriggerWhoseLossIsNotFinite) {
       Matrix embedded = TwoTowers::encode_texts(texts);
       for (std::size_t r = 0; r < texts.size(); ++r) {
         if (std::ranges::any_of(texts.sequence(r).subspan(1, 2), [](Token t) { return t > 20; })) {
-          embedded(static_cast<Eigen::Index>(r), 0) = std::numeric_limits<float>::quiet_NaN();
+          embedded(static_cast<Eigen::Index>(r), 0) = not_a_number<float>();
         }
       }
       return embedded;

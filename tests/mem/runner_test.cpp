@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <random>
 #include <string>
@@ -17,6 +16,7 @@
 #include "mem/example_run.hpp"
 #include "message_of.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/mem/run_state.hpp"
 
 namespace unlearn {
@@ -116,8 +116,8 @@ TEST(Runner, ConvergesBelowTheStopLossAndNotAtIt) {
 
 TEST(Runner, StopsAtALossThatIsNotFiniteAndLeavesTheProgressOfTheLastGoodBatch) {
   for (const std::optional<double> loss :
-       {std::optional<double>(), std::optional(std::numeric_limits<double>::quiet_NaN()),
-        std::optional(std::numeric_limits<double>::infinity())}) {
+       {std::optional<double>(), std::optional(not_a_number<double>()),
+        std::optional(positive_infinity<double>())}) {
     KnittingRun run;
     run.purling.loss = loss;
     EXPECT_EQ(run({.rounds = 5}), StopReason::not_finite);

@@ -6,14 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
 
@@ -146,14 +145,14 @@ TEST(Linf, DoesNotHideNan) {
   for (Eigen::Index place = 0; place < 9; ++place) {
     const Matrix clean = Matrix::Zero(1, 9);
     Matrix perturbed = Matrix::Ones(1, 9);
-    perturbed(0, place) = std::numeric_limits<float>::quiet_NaN();
-    EXPECT_TRUE(std::isnan(linf(clean, perturbed))) << place;
+    perturbed(0, place) = not_a_number<float>();
+    EXPECT_TRUE(is_nan(linf(clean, perturbed))) << place;
   }
 }
 
 TEST(Psnr, IsInfiniteForEqualSignals) {
   const Matrix signal = Matrix::Random(3, 4);
-  EXPECT_EQ(psnr(signal, signal, 1), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(psnr(signal, signal, 1), positive_infinity<double>());
 }
 
 TEST(Psnr, IsZeroWhenTheNoiseIsAsLargeAsThePeak) {
@@ -164,7 +163,7 @@ TEST(Psnr, IsZeroWhenTheNoiseIsAsLargeAsThePeak) {
 
 TEST(Psnr, RejectsAPeakThatIsNone) {
   const Matrix signal = Matrix::Ones(2, 2);
-  for (const double peak : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::nan("")}) {
+  for (const double peak : {0.0, -1.0, positive_infinity<double>(), not_a_number<double>()}) {
     EXPECT_THAT([&] { (void)psnr(signal, signal, peak); },
                 ThrowsMessage<InvalidArgument>(
                     HasSubstr("peak of a signal: expected a positive number, got")))

@@ -8,13 +8,13 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/random.hpp"
 
@@ -319,11 +319,11 @@ TEST(Retrieval, AllowsAKBeyondTheNumberOfCandidates) {
 TEST(Retrieval, NamesTheRowThatIsNotFinite) {
   const Matrix good = Matrix::Identity(4, 4);
   Matrix bad = good;
-  bad(2, 1) = std::numeric_limits<float>::quiet_NaN();
+  bad(2, 1) = not_a_number<float>();
   EXPECT_THAT([&] { (void)retrieval(bad, good); },
               ThrowsMessage<InvalidArgument>(
                   HasSubstr("embedding of signal 2: expected finite numbers, got nan")));
-  bad(2, 1) = std::numeric_limits<float>::infinity();
+  bad(2, 1) = positive_infinity<float>();
   EXPECT_THAT([&] { (void)retrieval(good, bad); },
               ThrowsMessage<InvalidArgument>(
                   HasSubstr("embedding of text 2: expected finite numbers, got inf")));
@@ -344,7 +344,8 @@ TEST(Retrieval, RejectsWhatDoesNotBelongTogether) {
   rejects(two, Matrix::Ones(2, 4), {}, "width of the texts' embeddings: expected 3, got 4");
   rejects(two, two, {.k = 0}, "k of hit@k: expected at least 1, got 0");
   rejects(two, two, {.tie_tolerance = -1}, "tie tolerance: expected at least 0, got -1");
-  rejects(two, two, {.tie_tolerance = std::nan("")}, "tie tolerance: expected at least 0, got nan");
+  rejects(two, two, {.tie_tolerance = not_a_number<double>()},
+          "tie tolerance: expected at least 0, got nan");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "noise/random_numbers.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"

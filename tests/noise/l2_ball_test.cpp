@@ -12,6 +12,7 @@
 
 #include "noise/random_numbers.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace {
 

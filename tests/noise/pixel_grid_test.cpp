@@ -10,13 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "message_of.hpp"
 #include "noise/random_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/linf_ball.hpp"
@@ -95,8 +95,8 @@ TEST(PixelGrid, RefusesWhatInt8CannotHold) {
   EXPECT_THROW((void)PixelGrid::from(level, 128.0 / 255), InvalidArgument);
   EXPECT_THROW((void)PixelGrid::from(level, -1.0 / 255), InvalidArgument);
   EXPECT_THROW((void)PixelGrid::from(-level, 8.0 / 255), InvalidArgument);
-  EXPECT_THROW((void)PixelGrid::from(std::numeric_limits<double>::quiet_NaN(), 0), InvalidArgument);
-  EXPECT_THROW((void)PixelGrid::from(0, std::numeric_limits<double>::infinity()), InvalidArgument);
+  EXPECT_THROW((void)PixelGrid::from(unlearn::not_a_number<double>(), 0), InvalidArgument);
+  EXPECT_THROW((void)PixelGrid::from(0, unlearn::positive_infinity<double>()), InvalidArgument);
   EXPECT_THROW((void)PixelGrid::from(1e300, 0), InvalidArgument);
   EXPECT_THROW((void)PixelGrid::to_levels("step", 1e5), InvalidArgument) << "more than 10^6";
 }
@@ -166,7 +166,7 @@ TEST(PixelGridSet, ProjectsToTheNearestFeasibleNoiseFromEveryState) {
 
 TEST(PixelGridSet, DoesNotMoveWhereTheGradientIsZeroOrNaN) {
   const std::vector<std::uint8_t> pixels(3, 100);
-  const std::vector<float> grad{0, -0.0F, std::numeric_limits<float>::quiet_NaN()};
+  const std::vector<float> grad{0, -0.0F, unlearn::not_a_number<float>()};
   std::vector<std::int8_t> noise{1, -2, 3};
   const PixelGridSet set{.lattice = {}, .clean = as_row(std::span(pixels))};
   set.sign_step(parallel, as_row(std::span(noise)), as_row(std::span(grad)), level);
@@ -290,7 +290,7 @@ TEST(PixelGridSet, RefusesMisuse) {
   EXPECT_THROW(set.project(parallel, other_noise), InvalidArgument);
   EXPECT_THROW(set.sign_step(parallel, delta, other_gradient, level), InvalidArgument);
   EXPECT_THROW(set.sign_step(parallel, delta, gradient, 1.5 * level), InvalidArgument);
-  EXPECT_THROW(set.sign_step(parallel, delta, gradient, std::numeric_limits<double>::quiet_NaN()),
+  EXPECT_THROW(set.sign_step(parallel, delta, gradient, unlearn::not_a_number<double>()),
                InvalidArgument);
   for (const PixelGrid lattice :
        {PixelGrid{.radius = 128}, PixelGrid{.radius = -1}, PixelGrid{.step = -1}}) {

@@ -16,6 +16,7 @@
 
 #include "noise/random_numbers.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/l2_ball.hpp"
@@ -301,11 +302,16 @@ TEST(ProjectedSignDescent, StopsBeyondTheValueAskedForWhenMaximising) {
   EXPECT_EQ(result.stop, StopReason::converged);
 }
 
-TEST(ProjectedSignDescent, NeverStopsForAValueThatIsNotFinite) {
-  for (const double stop_value : {ProjectedSignDescent::never, infinity, -infinity}) {
-    Script script{.values = {3, -1e300, 1e300}};
-    const auto [result, x] = follow(script, {.steps = 2, .stop_value = stop_value});
-    EXPECT_EQ(result.stop, StopReason::step_limit);
+TEST(ProjectedSignDescent, WithoutAStopValueTakesAllSteps) {
+  Script script{.values = {3, -1e300, 1e300}};
+  const auto [result, x] = follow(script, {.steps = 2});
+  EXPECT_EQ(result.stop, StopReason::step_limit);
+}
+
+TEST(ProjectedSignDescent, RefusesAStopValueThatIsNotFinite) {
+  for (const double stop_value : {nan, infinity, -infinity}) {
+    Script script{.values = {3, 2, 1}};
+    EXPECT_THROW((void)follow(script, {.steps = 2, .stop_value = stop_value}), InvalidArgument);
   }
 }
 
@@ -381,7 +387,8 @@ TEST_P(NotFinite, StartIsLeftAsItIsWithItsValue) {
   Script bad_value{.values = {GetParam()}};
   const auto [result, x] = follow(bad_value, {}, 250);
   EXPECT_EQ(x, 100) << "projected";
-  EXPECT_TRUE(result.value == GetParam() || (std::isnan(result.value) && std::isnan(GetParam())));
+  EXPECT_TRUE(result.value == GetParam() ||
+              (unlearn::is_nan(result.value) && unlearn::is_nan(GetParam())));
   EXPECT_EQ(result.steps, 0);
   EXPECT_EQ(result.stop, StopReason::not_finite);
 

@@ -22,8 +22,8 @@ using unlearn::sign;
 template <class T>
 class SignUpdate : public testing::Test {
  public:
-  static constexpr T infinity = std::numeric_limits<T>::infinity();
-  static constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  static inline const T infinity = unlearn::positive_infinity<T>();
+  static inline const T nan = unlearn::not_a_number<T>();
 };
 using Numbers = testing::Types<float, double>;
 TYPED_TEST_SUITE(SignUpdate, Numbers);
@@ -46,7 +46,7 @@ TYPED_TEST(SignUpdate, ClampKeepsTheEndsAndNaN) {
   EXPECT_EQ(clamp_to<T>(-1, -1, 3), -1);
   EXPECT_EQ(clamp_to<T>(2, -1, 3), 2);
   EXPECT_EQ(clamp_to<T>(4, -1, 3), 3);
-  EXPECT_TRUE(std::isnan(clamp_to<T>(this->nan, -1, 3)));
+  EXPECT_TRUE(unlearn::is_nan(clamp_to<T>(this->nan, -1, 3)));
 }
 
 TYPED_TEST(SignUpdate, ClampToRadiusZeroGivesNoNegativeZero) {

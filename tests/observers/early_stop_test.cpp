@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "message_of.hpp"
 #include "observers/events.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn {
 namespace {
@@ -45,7 +45,7 @@ TEST(EarlyStop, CountsOnlyWhatFallsByMoreThanMinDelta) {
 }
 
 TEST(EarlyStop, TakesNaNForNoImprovement) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double nan = not_a_number<double>();
   EXPECT_EQ(stops_after(early_stop({.patience = 2}), {nan, nan, 1}), 1);
   EXPECT_EQ(stops_after(early_stop({.patience = 2}), {1, nan, 0.5, nan, nan}), 4);
 }
@@ -76,8 +76,7 @@ TEST(EarlyStop, RefusesSettingsThatMakeNoSense) {
             "patience: expected at least 1, got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { (void)early_stop({.min_delta = -1}); }),
             "min_delta: expected at least 0, got -1.000000");
-  EXPECT_THROW((void)early_stop({.min_delta = std::numeric_limits<double>::quiet_NaN()}),
-               InvalidArgument);
+  EXPECT_THROW((void)early_stop({.min_delta = not_a_number<double>()}), InvalidArgument);
 }
 
 }  // namespace

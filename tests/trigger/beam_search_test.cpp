@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,6 +17,7 @@
 
 #include "message_of.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 
@@ -465,7 +465,7 @@ class PlainPerSample {
     accept(pools, before);
     for (std::size_t g = 0; g < beams_.size(); ++g) {
       std::erase_if(pools[g], [&](const auto& scored) {
-        return scored.first == answer_.triggers[g] || !std::isfinite(scored.second);
+        return scored.first == answer_.triggers[g] || !is_finite(scored.second);
       });
       keep_best(pools[g], width_ - 1);
       beams_[g] = {answer_.triggers[g]};
@@ -528,7 +528,7 @@ Answer plain_whole_batch(const Problem& problem, std::size_t width) {
         if (child == parent) continue;
         answer.hypotheses += child.size();
         const double loss = problem.loss(child);
-        if (std::isfinite(loss)) pool.emplace_back(child, loss);
+        if (is_finite(loss)) pool.emplace_back(child, loss);
       }
     }
     keep_best(pool, width);
@@ -553,7 +553,7 @@ TEST(BeamSearch, PerSampleIsThePlainSearch) {
     SCOPED_TRACE(seed);
     Problem problem(seed);
     problem.loss.spoilt = seed % 3 == 0;
-    if (std::isnan(problem.loss(problem.start))) continue;
+    if (is_nan(problem.loss(problem.start))) continue;
     for (const std::size_t width : {1U, 2U, 3U, 1000U}) {
       const Answer expected = PlainPerSample(problem, width).answer();
       expect_answer(problem.solve({.width = width}), expected);
@@ -569,7 +569,7 @@ TEST(BeamSearch, WholeBatchIsThePlainSearch) {
     SCOPED_TRACE(seed);
     Problem problem(seed);
     problem.loss.spoilt = seed % 3 == 0;
-    if (std::isnan(problem.loss(problem.start))) continue;
+    if (is_nan(problem.loss(problem.start))) continue;
     for (const std::size_t width : {1U, 2U, 3U, 1000U}) {
       const Answer expected = plain_whole_batch(problem, width);
       expect_answer(problem.solve({.width = width, .acceptance = Acceptance::whole_batch}),
@@ -626,8 +626,7 @@ TEST(BeamSearch, NeverRaisesTheLoss) {
       EXPECT_EQ(found.result.loss < before, found.result.accepted > 0);
       EXPECT_EQ(found.triggers != problem.start, found.result.accepted > 0);
       const double recomputed = problem.loss(found.triggers);
-      EXPECT_TRUE(found.result.loss == recomputed ||
-                  (std::isnan(before) && std::isnan(recomputed)));
+      EXPECT_TRUE(found.result.loss == recomputed || (is_nan(before) && is_nan(recomputed)));
     }
   }
 }
@@ -655,7 +654,7 @@ TEST(BeamSearch, LeavesABatchWhoseLossIsNan) {
   for (const Acceptance acceptance : both_acceptances) {
     const Search found = search({.width = 2, .acceptance = acceptance}, loss, zeros, one_or_two);
     EXPECT_EQ(found.triggers, zeros);
-    EXPECT_TRUE(std::isnan(found.result.loss));
+    EXPECT_TRUE(is_nan(found.result.loss));
     EXPECT_THAT(found.proposals, IsEmpty());
   }
 }
@@ -849,8 +848,8 @@ void expect_all_kinds(const Outcomes& outcomes) {
 
 TEST(AcceptImproving, NeverRaisesTheLoss) {
   SplitMix64 rng(9);
-  expect_all_kinds(accept_in_random_batches(
-      rng, [](double loss) { return std::isnan(loss) ? infinity : loss; }));
+  expect_all_kinds(
+      accept_in_random_batches(rng, [](double loss) { return is_nan(loss) ? infinity : loss; }));
 }
 
 TEST(AcceptImproving, NeverRaisesTheLossWhateverIsClaimed) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "closed_allocator.hpp"
+#include "unlearn/core/finite.hpp"
 
 #include <gtest/gtest.h>
-
-#include <cmath>
 
 namespace {
 
@@ -26,7 +25,7 @@ class ClosedMemory : public testing::Test {
 TEST_F(ClosedMemory, IsOpenWhenItWasOpened) {
   ClosedAllocator::open_to_host();
   ClosedAllocator::open_to_host();
-  EXPECT_TRUE(std::isnan(numbers_[0])) << "not written yet";
+  EXPECT_TRUE(unlearn::is_nan(numbers_[0])) << "not written yet";
   numbers_[size / sizeof(float) - 1] = 2;
   ClosedAllocator::close_to_host();
   EXPECT_EQ(numbers_[size / sizeof(float) - 1], 2) << "opened twice, closed once";

@@ -10,12 +10,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "noise/random_numbers.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/random.hpp"
 #include "unlearn/cuda/detail/cross_entropies.cuh"
 #include "unlearn/cuda/detail/launch.cuh"

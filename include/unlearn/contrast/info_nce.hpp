@@ -12,6 +12,7 @@
 #include "unlearn/contrast/info_nce_scorer.hpp"
 #include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -68,8 +69,9 @@ template <class A, class B>
       (detail::cross_entropy_gradient(s, losses_of_b) +
        detail::cross_entropy_gradient(s_transposed, losses_of_a).transpose()) /
       terms;
+  const double value = (losses_of_a.sum() + losses_of_b.sum()) / terms;
   return {
-      .value = (losses_of_a.sum() + losses_of_b.sum()) / terms,
+      .value = detail::is_finite_pair(rows_a, rows_b, logit_scale) ? value : not_a_number<double>(),
       .grad_a = unit_a.pull_back(logit_scale * grad_s * unit_b.rows()).template cast<T>(),
       .grad_b =
           unit_b.pull_back(logit_scale * grad_s.transpose() * unit_a.rows()).template cast<T>(),
@@ -88,6 +90,7 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
+  if (!detail::is_finite_pair(rows_a, rows_b, logit_scale)) return not_a_number<double>();
   return detail::info_nce_of_similarities(
       detail::similarities_of(logit_scale, UnitRows(rows_a).rows(), UnitRows(rows_b).rows()));
 }

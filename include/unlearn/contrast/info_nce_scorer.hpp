@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "unlearn/contrast/detail/candidates.hpp"
+#include "unlearn/contrast/detail/finite_captions.hpp"
 #include "unlearn/contrast/detail/info_nce_terms.hpp"
 #include "unlearn/contrast/detail/similarities.hpp"
 #include "unlearn/contrast/embedding_pairs.hpp"
 #include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/core/unit_rows.hpp"
@@ -62,6 +64,7 @@ class InfoNceScorerIn {
       : policy_(policy), logit_scale_(logit_scale) {
     require_pairs(signals, texts, "text embeddings");
     signals_ = UnitRows(signals).rows();
+    finite_ = {all_finite(signals.flat()) && is_finite(logit_scale), texts};
     set_similarities(similarities_to(texts));
   }
 
@@ -69,7 +72,7 @@ class InfoNceScorerIn {
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(signals_.rows()); }
 
   /// @returns the batch's loss as it is.
-  [[nodiscard]] double loss() const { return loss_; }
+  [[nodiscard]] double loss() const { return finite_.checked(loss_); }
 
   /// losses[m] = the batch's loss if caption replaced[m], and no other, had the embedding m.
   /// @param replaced   [M]; a caption may have any number of candidates
@@ -92,7 +95,10 @@ class InfoNceScorerIn {
   [[nodiscard]] double loss_with(std::span<const Index> replaced,
                                  View<const float, 2> embeddings) const {
     detail::require_distinct_candidates(shape(), replaced, embeddings);
-    return detail::info_nce_of_similarities(with_columns(replaced, similarities_to(embeddings)));
+    detail::FiniteCaptions finite = finite_;
+    finite.replace(replaced, embeddings);
+    return finite.checked(
+        detail::info_nce_of_similarities(with_columns(replaced, similarities_to(embeddings))));
   }
 
   /// Replaces all these captions at once: from now on they belong to the batch.
@@ -102,6 +108,7 @@ class InfoNceScorerIn {
   void replace(std::span<const Index> replaced, View<const float, 2> embeddings) {
     detail::require_distinct_candidates(shape(), replaced, embeddings);
     set_similarities(with_columns(replaced, similarities_to(embeddings)));
+    finite_.replace(replaced, embeddings);
   }
 
  private:
@@ -175,7 +182,10 @@ class InfoNceScorerIn {
     }
     sums += softplus(row_odds).colwise().sum().transpose() + softplus(column_odds);
     sums /= 2 * static_cast<double>(size());
-    std::ranges::copy(sums, losses.begin());
+    for (std::size_t m = 0; m < losses.size(); ++m) {
+      losses[m] =
+          finite_.checked(sums[static_cast<Eigen::Index>(m)], replaced[m], embeddings.row(m));
+    }
   }
 
   Parallel policy_;
@@ -185,6 +195,7 @@ class InfoNceScorerIn {
   Eigen::ArrayXX<Real> other_captions_;  // F; on its diagonal row j without caption j
   Eigen::ArrayX<Real> other_columns_;    // [B], for each j the last line of the loss
   double loss_ = 0;
+  detail::FiniteCaptions finite_;
 };
 
 /// InfoNceScorerIn double, which is what everybody wants.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "unlearn/core/finite.hpp"
+
 /// @file
 /// Sums of exponentials by their logarithms. Nothing here subtracts exponentials, so a small
 /// result is as accurate as a large one; all of it runs in vector registers; NaN in, NaN out.
@@ -21,9 +23,13 @@ inline constexpr double log_zero = std::numeric_limits<double>::lowest() / 2;
 template <class X>
 [[nodiscard]] typename X::PlainObject log_one_plus(const Eigen::ArrayBase<X>& x) {
   const typename X::PlainObject argument = x;
-  const typename X::PlainObject one_plus = 1 + argument;
-  // Eigen's log1p is scalar in double; the quotient gives back what rounding 1 + x has lost.
-  return one_plus.log() - ((one_plus - 1) - argument) / one_plus;
+  // With -ffast-math, (1 + x) − 1 would become x, and nothing be left of what rounding has lost.
+  typename X::PlainObject one_plus = 1 + argument;
+  detail::hide_from_optimizer(one_plus.data());
+  typename X::PlainObject restored = one_plus - 1;
+  detail::hide_from_optimizer(restored.data());
+  // Eigen's log1p is scalar in double; the quotient gives back what was lost.
+  return one_plus.log() - (restored - argument) / one_plus;
 }
 
 /// log(1 + eˣ), element by element.

@@ -12,6 +12,7 @@
 #include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/contrast/siglip_scorer.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -67,8 +68,9 @@ template <class A, class B>
   // σ(x) = exp(x − softplus(x)) has all its digits at either end.
   std::remove_const_t<decltype(s)> grad_s = ((logits - losses).exp() / pairs).matrix();
   grad_s.diagonal() *= -1;
+  const bool finite = is_finite(bias) && detail::is_finite_pair(rows_a, rows_b, logit_scale);
   return {
-      .value = losses.sum() / pairs,
+      .value = finite ? losses.sum() / pairs : not_a_number<double>(),
       .grad_a = unit_a.pull_back(logit_scale * grad_s * unit_b.rows()).template cast<T>(),
       .grad_b =
           unit_b.pull_back(logit_scale * grad_s.transpose() * unit_a.rows()).template cast<T>(),
@@ -88,6 +90,9 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
+  if (!is_finite(bias) || !detail::is_finite_pair(rows_a, rows_b, logit_scale)) {
+    return not_a_number<double>();
+  }
   const auto s =
       detail::similarities_of(logit_scale, UnitRows(rows_a).rows(), UnitRows(rows_b).rows());
   return softplus(detail::wrong_answers(s, bias)).sum() / static_cast<double>(s.rows());

@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "unlearn/contrast/detail/candidates.hpp"
+#include "unlearn/contrast/detail/finite_captions.hpp"
 #include "unlearn/contrast/detail/siglip_terms.hpp"
 #include "unlearn/contrast/detail/similarities.hpp"
 #include "unlearn/contrast/embedding_pairs.hpp"
 #include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/core/unit_rows.hpp"
@@ -55,6 +57,7 @@ class SigLipScorerIn {
       : policy_(policy), logit_scale_(logit_scale), bias_(bias) {
     require_pairs(signals, texts, "text embeddings");
     signals_ = UnitRows(signals).rows();
+    finite_ = {all_finite(signals.flat()) && is_finite(logit_scale) && is_finite(bias), texts};
     std::vector<Index> all(size());
     std::iota(all.begin(), all.end(), Index{0});
     set_columns(column_losses(all, texts));
@@ -64,7 +67,7 @@ class SigLipScorerIn {
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(signals_.rows()); }
 
   /// @returns the batch's loss as it is.
-  [[nodiscard]] double loss() const { return columns_.sum() / pairs(); }
+  [[nodiscard]] double loss() const { return finite_.checked(columns_.sum() / pairs()); }
 
   /// losses[m] = the batch's loss if caption replaced[m], and no other, had the embedding m.
   /// @param replaced   [M]; a caption may have any number of candidates
@@ -86,7 +89,10 @@ class SigLipScorerIn {
   ///         comes twice.
   [[nodiscard]] double loss_with(std::span<const Index> replaced,
                                  View<const float, 2> embeddings) const {
-    return with_columns(replaced, embeddings).sum() / pairs();
+    const double loss = with_columns(replaced, embeddings).sum() / pairs();
+    detail::FiniteCaptions finite = finite_;
+    finite.replace(replaced, embeddings);
+    return finite.checked(loss);
   }
 
   /// Replaces all these captions at once: from now on they belong to the batch.
@@ -95,6 +101,7 @@ class SigLipScorerIn {
   /// @throws InvalidArgument as `loss_with` does; nothing is replaced then.
   void replace(std::span<const Index> replaced, View<const float, 2> embeddings) {
     set_columns(with_columns(replaced, embeddings));
+    finite_.replace(replaced, embeddings);
   }
 
  private:
@@ -110,7 +117,7 @@ class SigLipScorerIn {
                                       View<const float, 2> embeddings) const {
     Eigen::ArrayXX<Real> logits =
         detail::similarities_of<Real>(logit_scale_, signals_, UnitRows(embeddings).rows()).array() +
-        detail::bias_or_nan(bias_);
+        bias_;
     for (Eigen::Index m = 0; m < logits.cols(); ++m) {
       Real& own = logits(captions[static_cast<std::size_t>(m)], m);
       own = -own;
@@ -150,7 +157,8 @@ class SigLipScorerIn {
                    std::span<double> losses) const {
     const Columns columns = column_losses(replaced, embeddings);
     for (std::size_t m = 0; m < replaced.size(); ++m) {
-      losses[m] = (columns[static_cast<Eigen::Index>(m)] + other_columns_[replaced[m]]) / pairs();
+      const double sum = columns[static_cast<Eigen::Index>(m)] + other_columns_[replaced[m]];
+      losses[m] = finite_.checked(sum / pairs(), replaced[m], embeddings.row(m));
     }
   }
 
@@ -160,6 +168,7 @@ class SigLipScorerIn {
   MatrixOf<Real> signals_;  // [B, D], â
   Columns columns_;         // [B], Σ_i softplus(−z_ik (S_ik + b)) of each column k
   Columns other_columns_;   // [B], for each j the sum of the others
+  detail::FiniteCaptions finite_;
 };
 
 /// SigLipScorerIn double, which is what everybody wants.

@@ -127,7 +127,7 @@ class BatchLoader {
       PixelGridSet{.lattice = {.radius = PixelGrid::max_radius}, .clean = clean()}.project(*policy_,
                                                                                            delta());
     } else {
-      constexpr double no_bound = std::numeric_limits<double>::infinity();
+      constexpr double no_bound = std::numeric_limits<Sample>::max();
       BallAndBoxSet<Sample, LinfBall<>>{
           .ball = {.radius = no_bound}, .clean = clean(), .box = sources_.box}
           .project(*policy_, delta());

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/tensor_view.hpp"
 
 namespace unlearn {
@@ -52,7 +53,8 @@ using reading_view_t = View<const element_of_t<const C>, view_of_t<const C>::ran
 ///
 /// @param clean     a
 /// @param perturbed b, with the same extents
-/// @returns the norm in the units of the elements, which are levels for uint8; NaN for a NaN
+/// @returns the norm in the units of the elements, which are levels for uint8; NaN if an element is
+///          NaN
 /// @throws InvalidArgument when the extents differ or there are no elements
 template <class A, class B>
   requires Comparable<A, B>
@@ -77,8 +79,10 @@ template <class A, class B>
   const detail::reading_view_t<A> a = clean;
   const detail::reading_view_t<B> b = perturbed;
   detail::require_comparable(a, b);
-  require(peak > 0 && std::isfinite(peak), "peak of a signal", "a positive number", peak);
-  return 10 * std::log10(peak * peak / detail::difference(a, b).square().mean());
+  require(peak > 0 && is_finite(peak), "peak of a signal", "a positive number", peak);
+  const double mean_square = detail::difference(a, b).square().mean();
+  if (mean_square == 0) return positive_infinity<double>();
+  return 10 * std::log10(peak * peak / mean_square);
 }
 
 namespace detail {

@@ -15,6 +15,7 @@
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -173,7 +174,7 @@ template <class T>
 void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
   for (std::size_t r = 0; r < rows.extent(0); ++r) {
     for (const T number : rows.row(r)) {
-      if (std::isfinite(number)) continue;
+      if (is_finite(number)) continue;
       throw InvalidArgument(
           expectation(std::string(thing) + " " + std::to_string(r), "finite numbers", number));
     }
@@ -221,7 +222,8 @@ template <FloatMatrix Signals, FloatMatrix Texts>
   require(options.captions_per_signal > 0, "captions per signal", "at least 1",
           options.captions_per_signal);
   require(options.k > 0, "k of hit@k", "at least 1", options.k);
-  require(options.tie_tolerance >= 0, "tie tolerance", "at least 0", options.tie_tolerance);
+  require(is_at_least(options.tie_tolerance, 0), "tie tolerance", "at least 0",
+          options.tie_tolerance);
   const std::size_t m = options.captions_per_signal;
   require(texts.extent(0) % count == 0 && texts.extent(0) / count == m, "texts to retrieve",
           count * m, texts.extent(0));

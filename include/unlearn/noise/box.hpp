@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn {
 
@@ -17,8 +18,8 @@ struct Box {
 
   /// @throws InvalidArgument when an end is NaN or low > high.
   void validate() const {
-    require(low <= high, "high end of a Box", "at least its low end, " + detail::in_words(low),
-            high);
+    require(is_at_least(high, low), "high end of a Box",
+            "at least its low end, " + detail::in_words(low), high);
   }
 };
 

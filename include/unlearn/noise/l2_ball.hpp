@@ -10,6 +10,7 @@
 #include <span>
 #include <type_traits>
 
+#include "unlearn/core/finite.hpp"
 #include "unlearn/noise/ball.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
@@ -55,8 +56,8 @@ struct L2Ball {
     const auto square = [largest](double x) { return (x / largest) * (x / largest); };
     const double root = std::sqrt(detail::reduce(noise, square, std::plus<>{}));
     const double scale = radius / largest / root;
-    // Not `scale >= 1`: of zeros, NaN or infinities the scale is NaN, and they stay as they are.
-    if (!(scale < 1)) return;
+    // Of zeros, NaN or infinities the scale is not finite, and they stay as they are.
+    if (!is_finite(scale) || scale >= 1) return;
     for (T& number : sample) number = static_cast<T>(number * scale);
   }
 

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 
 namespace unlearn {
@@ -48,7 +49,7 @@ struct PixelGrid {
   [[nodiscard]] static int to_levels(std::string_view thing, double amount) {
     const double exact = amount * levels;
     const double whole = std::round(exact);
-    require(std::abs(exact - whole) <= 1e-4 && std::abs(whole) <= 1e6, thing,
+    require(is_finite(amount) && std::abs(exact - whole) <= 1e-4 && std::abs(whole) <= 1e6, thing,
             "a whole number of levels of 1/255", exact);
     return static_cast<int>(whole);
   }

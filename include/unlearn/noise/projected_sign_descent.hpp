@@ -3,7 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
-#include <limits>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -120,14 +120,11 @@ struct DescentResult {
 ///
 /// Source: MEM (Liu et al., ACM MM 2024), Eq. 5; PGD: Madry et al., ICLR 2018.
 struct ProjectedSignDescent {
-  double step = 1.0 / 255;     ///< in the signal's units; not negative
-  int steps = 8;               ///< sign steps, at most; not negative
-  Goal goal = Goal::minimize;  ///< whether the sign of the gradient is followed down or up
-  Keep keep = Keep::best;      ///< which iterate the noise is left at
-  double stop_value = never;   ///< `never`, or any number that is not finite: no such stop
-
-  /// A stop_value that no value reaches.
-  static constexpr double never = std::numeric_limits<double>::quiet_NaN();
+  double step = 1.0 / 255;             ///< in the signal's units; not negative
+  int steps = 8;                       ///< sign steps, at most; not negative
+  Goal goal = Goal::minimize;          ///< whether the sign of the gradient is followed down or up
+  Keep keep = Keep::best;              ///< which iterate the noise is left at
+  std::optional<double> stop_value{};  ///< a finite number; without one there is no such stop
 
   /// Optimises the noise of a batch within a feasible set, in place.
   ///
@@ -169,6 +166,8 @@ struct ProjectedSignDescent {
     require_step(step);
     require(step >= 0, "step of the descent", "a number that is not negative", step);
     require(steps >= 0, "steps of the descent", "at least 0", steps);
+    require(!stop_value || is_finite(*stop_value), "stop_value of the descent",
+            "a finite number, or none", stop_value.value_or(0));
   }
 
   [[nodiscard]] bool is_better(double a, double b) const {
@@ -177,9 +176,7 @@ struct ProjectedSignDescent {
 
   [[nodiscard]] StopReason stop_reason(bool finite, double value, bool last) const {
     if (!finite) return StopReason::not_finite;
-    if (is_finite(stop_value) && !is_better(stop_value, value)) {
-      return StopReason::converged;
-    }
+    if (stop_value && !is_better(*stop_value, value)) return StopReason::converged;
     return last ? StopReason::step_limit : StopReason::running;
   }
 

@@ -32,7 +32,7 @@ template <class T>
 
 /// @throws InvalidArgument when the radius of a ball is negative or NaN.
 inline void require_radius(double radius) {
-  require(radius >= 0, "radius of a ball", "a number that is not negative", radius);
+  require(is_at_least(radius, 0), "radius of a ball", "a number that is not negative", radius);
 }
 
 /// @throws InvalidArgument when a step is NaN or infinite.

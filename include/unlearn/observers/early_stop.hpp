@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 
 #include "unlearn/core/error.hpp"
@@ -29,7 +28,7 @@ class EarlyStop {
   /// @throws InvalidArgument unless patience is at least 1 and min_delta at least 0
   explicit EarlyStop(const EarlyStopOptions& options) : options_(options) {
     require(options.patience > 0, "patience", "at least 1", options.patience);
-    require(options.min_delta >= 0, "min_delta", "at least 0", options.min_delta);
+    require(is_at_least(options.min_delta, 0), "min_delta", "at least 0", options.min_delta);
   }
 
   /// Starts anew with the rounds that are complete before the run: none, or those before a resume.
@@ -48,14 +47,15 @@ class EarlyStop {
  private:
   struct Seen {
     std::uint32_t stale = 0;  ///< rounds since the best one
-    double best = std::numeric_limits<double>::infinity();
+    std::optional<double> best{};
   };
 
   void see(const RoundLosses& losses) {
     ++seen_.stale;
     const std::optional<double> loss = losses.last();
-    if (loss && is_finite(*loss) && *loss < seen_.best - options_.min_delta) {
-      seen_.best = *loss;
+    if (!loss || !is_finite(*loss)) return;
+    if (!seen_.best || *loss < *seen_.best - options_.min_delta) {
+      seen_.best = loss;
       seen_.stale = 0;
     }
   }

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 #include <span>
 #include <type_traits>
@@ -14,6 +12,7 @@
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
@@ -89,7 +88,8 @@ std::size_t accept_improving(Scorer& scorer, std::span<Index> chosen,
                              std::span<const double> losses) {
   stable_sort_by(chosen, [&](Index m) { return losses[m]; });
   for (std::size_t count = chosen.size(); count > 0; count /= 2) {
-    if (scorer.joint_loss(chosen.first(count)) < scorer.loss()) {
+    const double loss = scorer.joint_loss(chosen.first(count));
+    if (is_below_infinity(loss) && loss < scorer.loss()) {
       scorer.commit(chosen.first(count));
       return count;
     }
@@ -131,7 +131,7 @@ struct BeamSearch {
     require_size("groups of the trigger candidates", triggers.extent(0), candidates.extent(0));
     require_size("positions of the trigger candidates", triggers.extent(1), candidates.extent(1));
     BeamResult result{.loss = scorer.loss()};
-    if (std::isnan(result.loss)) return result;
+    if (is_nan(result.loss)) return result;
     if (acceptance == Acceptance::per_sample) {
       search_per_sample(triggers, candidates, scorer, constraint, result);
     } else {
@@ -264,8 +264,7 @@ struct BeamSearch {
         others.push_back({all.trigger(end), losses[end]});
       }
       std::erase_if(others, [&](const ScoredTrigger& other) {
-        const bool finite = other.loss <= std::numeric_limits<double>::max();
-        return !finite || same(other.trigger, triggers.row(group));
+        return !is_below_infinity(other.loss) || same(other.trigger, triggers.row(group));
       });
       stable_sort_by(std::span(others), &ScoredTrigger::loss);
       others.resize(std::min(others.size(), width - 1));
@@ -279,7 +278,7 @@ struct BeamSearch {
                      View<Token, 2> triggers, BeamResult& result) {
     std::vector<Index> chosen;
     for (std::size_t m = 0; m < hypotheses.size(); ++m) {
-      if (!(losses[m] < scorer.loss())) continue;
+      if (!is_below_infinity(losses[m]) || !(losses[m] < scorer.loss())) continue;
       const bool same_group =
           !chosen.empty() && hypotheses.groups[chosen.back()] == hypotheses.groups[m];
       if (!same_group) {
@@ -340,7 +339,7 @@ struct BeamSearch {
           scorer.propose(everyone, assigned);
           child.loss = scorer.joint_loss(everyone);
           result.hypotheses += everyone.size();
-          if (child.loss <= std::numeric_limits<double>::max()) next.push_back(std::move(child));
+          if (is_below_infinity(child.loss)) next.push_back(std::move(child));
         }
       }
       stable_sort_by(std::span(next), &Assignment::loss);

@@ -7,7 +7,6 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -34,7 +34,7 @@ class TriggerCandidates {
   TriggerCandidates(std::size_t samples, std::size_t positions, std::size_t candidates)
       : extents_{samples, positions, candidates},
         tokens_(samples * positions * candidates, no_token),
-        scores_(tokens_.size(), std::numeric_limits<float>::infinity()) {}
+        scores_(tokens_.size(), positive_infinity<float>()) {}
 
   /// [samples, positions, k] token ids, best first, padded with `no_token`.
   [[nodiscard]] View<const Token, 3> tokens() const { return {tokens_.data(), extents_}; }
@@ -139,7 +139,7 @@ struct HotFlipCandidateSearch {
   [[nodiscard]] TopTokens ranking(std::size_t rows, const Rank& rank) const {
     const std::size_t depth = candidates + spares;
     std::vector<Token> tokens(rows * depth, no_token);
-    std::vector<float> scores(rows * depth, std::numeric_limits<float>::infinity());
+    std::vector<float> scores(rows * depth, positive_infinity<float>());
     if (rows > 0) {
       rank(View<Token, 2>(tokens.data(), {rows, depth}),
            View<float, 2>(scores.data(), {rows, depth}));

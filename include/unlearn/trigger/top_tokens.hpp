@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 
@@ -15,8 +15,8 @@ namespace unlearn {
 
 /// A token that a search ranks; without arguments, an empty place behind all others.
 struct ScoredToken {
-  float score = std::numeric_limits<float>::infinity();  ///< lower is better
-  Token token = no_token;                                ///< no_token in an empty place
+  float score = positive_infinity<float>();  ///< lower is better
+  Token token = no_token;                    ///< no_token in an empty place
 };
 
 /// The `depth` tokens of each row with the lowest scores, lowest first, kept in order while the
@@ -50,7 +50,7 @@ class TopTokens {
       if (any == 0) continue;
       for (std::size_t i = 0; i < chunk.size(); ++i) {
         const Token token = first + static_cast<Token>(begin + i);
-        if (chunk[i] < best.back().score && filter.allows(token))
+        if (chunk[i] < best.back().score && is_below_infinity(chunk[i]) && filter.allows(token))
           insert(best, {.score = chunk[i], .token = token});
       }
     }

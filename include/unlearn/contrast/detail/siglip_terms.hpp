@@ -3,16 +3,7 @@
 
 #include <Eigen/Core>
 
-#include <limits>
-
-#include "unlearn/core/finite.hpp"
-
 namespace unlearn::detail {
-
-/// The bias, or NaN where it is not finite: an infinite one could hide a NaN or give a loss of 0.
-[[nodiscard]] inline double bias_or_nan(double bias) {
-  return is_finite(bias) ? bias : std::numeric_limits<double>::quiet_NaN();
-}
 
 /// x_ij = −z_ij (S_ij + b), the logit of the wrong answer for signal i and caption j: the loss is
 /// the sum of softplus(x) over B. z_ij is 1 on the diagonal and −1 elsewhere.
@@ -20,7 +11,7 @@ namespace unlearn::detail {
 /// @returns            [B, B]
 template <class S>
 [[nodiscard]] auto wrong_answers(const Eigen::MatrixBase<S>& similarities, double bias) {
-  Eigen::ArrayXX<typename S::Scalar> logits = similarities.array() + bias_or_nan(bias);
+  Eigen::ArrayXX<typename S::Scalar> logits = similarities.array() + bias;
   logits.matrix().diagonal() *= -1;
   return logits;
 }

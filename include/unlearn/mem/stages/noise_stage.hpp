@@ -166,11 +166,11 @@ class NoiseStage {
     // No single signal bounds a shared noise, only the ball does; each signal clips its own copy.
     auto anywhere = scratch<Sample>(policy, delta.size());
     backend_of(policy).fill(on_grid ? Sample{128} : Sample{0}, delta.size(), anywhere.data());
-    constexpr float infinity = std::numeric_limits<float>::infinity();
+    using Limits = std::numeric_limits<float>;
     const DescentResult found =
         descent().optimize(objective, delta,
                            feasible(View<const Sample, 2>(anywhere.data(), extents),
-                                    Box<float>{.low = -infinity, .high = infinity}),
+                                    Box<float>{.low = Limits::lowest(), .high = Limits::max()}),
                            policy);
     if (found.stop != StopReason::not_finite) parts_.noise.store(shared.groups, delta);
     return found;
