@@ -1,51 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/contrast/log_sum_exp.hpp"
-#include "special_numbers.hpp"
-#include "unlearn/core/finite.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <numeric>
+#include <vector>
+
+#include "message_of.hpp"
+#include "special_numbers.hpp"
+#include "unlearn/core/error.hpp"
+#include "unlearn/core/finite.hpp"
 
 namespace unlearn::detail {
 namespace {
 using testing::nan;
 
+using Numbers = std::vector<double>;
+
 constexpr double smallest_normal = std::numeric_limits<double>::min();
 
-// Longer than every vector register, with a remainder.
-constexpr Eigen::Index length = 19;
+// Longer than a chunk and than every vector register, with a remainder.
+constexpr std::size_t length = chunk_size + 19;
 
-Eigen::ArrayXd all(double x) { return Eigen::ArrayXd::Constant(length, x); }
+Numbers all(double x) { return Numbers(length, x); }
 
-void expect_close(const Eigen::ArrayXd& got, long double expected, double x) {
-  for (const double value : got) {
-    EXPECT_LE(std::abs(value - expected), 4e-16L * std::abs(expected)) << "at " << x;
-  }
+Numbers log_one_plus_of(Numbers x) {
+  log_one_plus<double>(x);
+  return x;
+}
+
+Numbers softplus_of(Numbers x) {
+  softplus<double>(x);
+  return x;
+}
+
+Numbers log_add_exp_of(const Numbers& a, const Numbers& b) {
+  Numbers sums(a.size());
+  log_add_exp<double>(a, b, sums);
+  return sums;
 }
 
 TEST(LogOnePlus, KeepsEveryDigitOfSmallArguments) {
   for (double x = 1; x > 1e-300; x *= 0.83) {
-    expect_close(log_one_plus(all(x)), std::log1p(static_cast<long double>(x)), x);
+    const long double expected = std::log1p(static_cast<long double>(x));
+    for (const double value : log_one_plus_of(all(x))) {
+      EXPECT_LE(std::abs(value - expected), 4e-16L * std::abs(expected)) << "at " << x;
+    }
   }
-  EXPECT_EQ(log_one_plus(all(0)).maxCoeff(), 0);
+  EXPECT_EQ(log_one_plus_of(all(0)), all(0));
 }
 
 TEST(Softplus, IsAccurateOnBothSides) {
   for (double x = -650; x < 2000; x += 0.37) {
     const long double wide = x;
     const long double expected = std::max(wide, 0.0L) + std::log1p(std::exp(-std::abs(wide)));
-    for (const double value : softplus(all(x))) {
+    for (const double value : softplus_of(all(x))) {
       EXPECT_LE(std::abs(value - expected), 1e-15L * expected) << "at " << x;
     }
   }
 }
 
 TEST(Softplus, OfAnEmptySumIsNothing) {
-  EXPECT_EQ(softplus(Eigen::ArrayXd::Constant(1, log_zero))[0], 0);
-  EXPECT_LT(softplus(all(log_zero)).maxCoeff(), smallest_normal);
+  EXPECT_EQ(softplus_of({log_zero})[0], 0);
+  EXPECT_LT(std::ranges::max(softplus_of(all(log_zero))), smallest_normal);
 }
 
 TEST(LogAddExp, AgreesWithItsDefinition) {
@@ -53,7 +74,7 @@ TEST(LogAddExp, AgreesWithItsDefinition) {
     for (const double b : {-400.0, -1.5, 0.0, 0.5, 100.0}) {
       const long double expected =
           std::log(std::exp(static_cast<long double>(a)) + std::exp(static_cast<long double>(b)));
-      for (const double value : log_add_exp(all(a), all(b))) {
+      for (const double value : log_add_exp_of(all(a), all(b))) {
         EXPECT_NEAR(value, static_cast<double>(expected), 1e-15 * (1 + std::abs(value)));
       }
     }
@@ -62,32 +83,70 @@ TEST(LogAddExp, AgreesWithItsDefinition) {
 
 TEST(LogAddExp, HasLogZeroAsItsNeutralElement) {
   for (const double a : {-2000.0, -1.0, 1e-3, 100.0, log_zero}) {
-    EXPECT_TRUE((log_add_exp(all(a), all(log_zero)) == all(a)).all()) << a;
-    EXPECT_TRUE((log_add_exp(all(log_zero), all(a)) == all(a)).all()) << a;
+    EXPECT_EQ(log_add_exp_of(all(a), all(log_zero)), all(a)) << a;
+    EXPECT_EQ(log_add_exp_of(all(log_zero), all(a)), all(a)) << a;
   }
   // A vectorised exp may return a subnormal number instead of 0.
-  EXPECT_LT(log_add_exp(all(0), all(log_zero)).abs().maxCoeff(), smallest_normal);
+  for (const double value : log_add_exp_of(all(0), all(log_zero))) {
+    EXPECT_LT(std::abs(value), smallest_normal);
+  }
+}
+
+TEST(LogAddExp, MayOverwriteItsArguments) {
+  Numbers a = all(0);
+  std::iota(a.begin(), a.end(), -100.0);
+  const Numbers b(a.rbegin(), a.rend());
+  const Numbers expected = log_add_exp_of(a, b);
+  Numbers first = a;
+  log_add_exp<double>(first, b, first);
+  EXPECT_EQ(first, expected);
+  Numbers second = b;
+  log_add_exp<double>(a, second, second);
+  EXPECT_EQ(second, expected);
+}
+
+TEST(LogAddExp, NamesSizesThatDiffer) {
+  const Numbers three(3);
+  Numbers two(2);
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { log_add_exp<double>(three, two, two); }),
+            "second logarithms: expected 3, got 2");
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { log_add_exp<double>(three, three, two); }),
+            "logarithms of sums: expected 3, got 2");
 }
 
 TEST(LogSumExp, IsShiftedAndSkipsEmptySums) {
-  Eigen::ArrayXd x = all(1000);
-  EXPECT_DOUBLE_EQ(log_sum_exp(x), 1000 + std::log(static_cast<double>(length)));
-  x.head(length - 1).setConstant(log_zero);
-  EXPECT_EQ(log_sum_exp(x), 1000);
-  EXPECT_EQ(log_sum_exp(all(log_zero)), log_zero);
+  Numbers x = all(1000);
+  EXPECT_DOUBLE_EQ(log_sum_exp<double>(x), 1000 + std::log(static_cast<double>(length)));
+  std::fill(x.begin(), x.end() - 1, log_zero);
+  EXPECT_EQ(log_sum_exp<double>(x), 1000);
+  EXPECT_EQ(log_sum_exp<double>(all(log_zero)), log_zero);
 }
 
 TEST(LogSumExp, GivesNanForNan) {
-  for (Eigen::Index at = 0; at < length; ++at) {
-    Eigen::ArrayXd x = Eigen::ArrayXd::LinSpaced(length, -5, 5);
-    const Eigen::ArrayXd y = x.reverse();
+  for (std::size_t at = 0; at < length; ++at) {
+    Numbers x(length);
+    for (std::size_t i = 0; i < length; ++i) x[i] = static_cast<double>(i) / 20 - 5;
+    const Numbers y(x.rbegin(), x.rend());
     x[at] = nan;
-    EXPECT_TRUE(is_nan(log_sum_exp(x))) << at;
-    EXPECT_TRUE(is_nan(softplus(x)[at])) << at;
-    EXPECT_TRUE(is_nan(log_add_exp(x, y)[at])) << at;
-    EXPECT_TRUE(is_nan(log_add_exp(y, x)[at])) << at;
-    EXPECT_FALSE(is_nan(log_add_exp(x, y)[(at + 1) % length])) << at;
+    EXPECT_TRUE(is_nan(log_sum_exp<double>(x))) << at;
+    EXPECT_TRUE(is_nan(softplus_of(x)[at])) << at;
+    EXPECT_TRUE(is_nan(log_add_exp_of(x, y)[at])) << at;
+    EXPECT_TRUE(is_nan(log_add_exp_of(y, x)[at])) << at;
+    EXPECT_FALSE(is_nan(log_add_exp_of(x, y)[(at + 1) % length])) << at;
   }
+}
+
+TEST(ExpOfDifference, ShiftsBeforeTheExponential) {
+  Numbers x = all(1001);
+  exp_of_difference<double>(x, 1000);
+  for (const double value : x) EXPECT_NEAR(value, std::exp(1.0), 1e-15);
+}
+
+TEST(SumOf, AddsAllNumbers) {
+  Numbers x = all(0);
+  std::iota(x.begin(), x.end(), 1.0);
+  EXPECT_EQ(sum_of<double>(x), static_cast<double>(length * (length + 1) / 2));
+  EXPECT_EQ(sum_of<double>({}), 0);
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
-
 #include <concepts>
 #include <type_traits>
+#include <vector>
 
 #include "unlearn/contrast/detail/info_nce_terms.hpp"
 #include "unlearn/contrast/detail/similarities.hpp"
@@ -15,8 +14,8 @@
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
+#include "unlearn/core/product.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/core/unit_rows.hpp"
 
 namespace unlearn {
 
@@ -56,26 +55,26 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
-  const UnitRows unit_a(rows_a);
-  const UnitRows unit_b(rows_b);
+  const detail::Similarities<T> similarities(rows_a, rows_b, logit_scale);
+  using Real = typename detail::Similarities<T>::Real;
 
-  const auto s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
-  const decltype(s) s_transposed = s.transpose();
-  const auto losses_of_a = softplus(detail::log_odds_against(s_transposed));
-  const auto losses_of_b = softplus(detail::log_odds_against(s));
-  const double terms = 2 * static_cast<double>(s.rows());
+  const MatrixOf<Real>& by_a = similarities.values();
+  const MatrixOf<Real> by_b = transposed(by_a);
+  const std::vector<Real> losses_of_a = detail::cross_entropies(by_a);
+  const std::vector<Real> losses_of_b = detail::cross_entropies(by_b);
+  const double terms = 2 * static_cast<double>(losses_of_a.size());
 
-  const decltype(s) grad_s =
-      (detail::cross_entropy_gradient(s, losses_of_b) +
-       detail::cross_entropy_gradient(s_transposed, losses_of_a).transpose()) /
-      terms;
-  const double value = (losses_of_a.sum() + losses_of_b.sum()) / terms;
+  MatrixOf<Real> gradient = detail::cross_entropy_gradient<Real>(by_a, losses_of_a);
+  const MatrixOf<Real> of_b =
+      transposed(detail::cross_entropy_gradient<Real>(by_b, losses_of_b));
+  auto sum = as_array(detail::flat(gradient));
+  sum = (sum + as_array(detail::flat(of_b))) / terms;
+  const double value = (sum_of<Real>(losses_of_a) + sum_of<Real>(losses_of_b)) / terms;
   return {
-      .value = detail::is_finite_pair(rows_a, rows_b, logit_scale) ? value : not_a_number<double>(),
-      .grad_a = unit_a.pull_back(logit_scale * grad_s * unit_b.rows()).template cast<T>(),
-      .grad_b =
-          unit_b.pull_back(logit_scale * grad_s.transpose() * unit_a.rows()).template cast<T>(),
-      .grad_log_scale = grad_s.cwiseProduct(s).sum(),
+      .value = similarities.finite() ? value : not_a_number<double>(),
+      .grad_a = similarities.grad_a(gradient),
+      .grad_b = similarities.grad_b(gradient),
+      .grad_log_scale = similarities.grad_log_scale(gradient),
   };
 }
 
@@ -90,9 +89,9 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
-  if (!detail::is_finite_pair(rows_a, rows_b, logit_scale)) return not_a_number<double>();
-  return detail::info_nce_of_similarities(
-      detail::similarities_of(logit_scale, UnitRows(rows_a).rows(), UnitRows(rows_b).rows()));
+  const detail::Similarities<T> similarities(rows_a, rows_b, logit_scale);
+  return similarities.finite() ? detail::info_nce_of_similarities(similarities.values())
+                               : not_a_number<double>();
 }
 
 /// info_nce() as a policy.

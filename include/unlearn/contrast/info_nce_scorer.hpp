@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "unlearn/contrast/detail/candidates.hpp"
 #include "unlearn/contrast/detail/finite_captions.hpp"
@@ -116,50 +115,58 @@ class InfoNceScorerIn {
     return {size(), static_cast<std::size_t>(signals_.cols())};
   }
 
-  // The columns c of m embeddings, [B, m].
-  [[nodiscard]] Eigen::MatrixX<Real> similarities_to(View<const float, 2> embeddings) const {
-    return detail::similarities_of<Real>(logit_scale_, signals_, UnitRows(embeddings).rows());
+  // The columns c of m embeddings as rows, [m, B].
+  [[nodiscard]] MatrixOf<Real> similarities_to(View<const float, 2> embeddings) const {
+    return detail::similarities_of<Real>(logit_scale_, UnitRows(embeddings).rows(), signals_);
   }
 
-  // S with columns[n] as column replaced[n].
-  [[nodiscard]] Eigen::MatrixX<Real> with_columns(std::span<const Index> replaced,
-                                                  const Eigen::MatrixX<Real>& columns) const {
-    Eigen::MatrixX<Real> similarities = similarities_;
+  // Sᵀ with columns[n] as row replaced[n].
+  [[nodiscard]] MatrixOf<Real> with_columns(std::span<const Index> replaced,
+                                            const MatrixOf<Real>& columns) const {
+    MatrixOf<Real> similarities = columns_;
     for (std::size_t n = 0; n < replaced.size(); ++n) {
-      similarities.col(replaced[n]) = columns.col(static_cast<Eigen::Index>(n));
+      std::ranges::copy(View<const Real, 2>(columns).row(n),
+                        View<Real, 2>(similarities).row(replaced[n]).begin());
     }
     return similarities;
   }
 
-  void set_similarities(Eigen::MatrixX<Real> similarities) {
-    similarities_ = std::move(similarities);
-    loss_ = detail::info_nce_of_similarities(similarities_);
+  void set_similarities(MatrixOf<Real> columns) {
+    columns_ = std::move(columns);
+    loss_ = detail::info_nce_of_similarities(columns_);
+    own_.resize(size());
+    for (std::size_t i = 0; i < size(); ++i) own_[i] = View<const Real, 2>(columns_).row(i)[i];
     set_sums_without_one_column();
   }
 
   // A sum without column j is made of the sum before j and the sum behind j: taking j out of the
   // total would cancel.
   void set_sums_without_one_column() {
-    const Eigen::Index pairs = similarities_.cols();
-    Eigen::MatrixX<Real> others = similarities_;
-    others.diagonal().setConstant(log_zero);
-    const Eigen::ArrayX<Real> losses = softplus(detail::log_odds_against(similarities_));
-
-    other_captions_.resize(pairs, pairs);
+    const std::size_t pairs = size();
+    const std::vector<Real> losses = detail::cross_entropies(columns_);
+    other_captions_.resize(columns_.rows(), columns_.cols());
     other_columns_.resize(pairs);
-    Eigen::ArrayX<Real> log_sums = Eigen::ArrayX<Real>::Constant(pairs, log_zero);
+
+    std::vector<Real> log_sums(pairs, log_zero);
+    std::vector<Real> column(pairs);
+    const auto add = [&](std::size_t j) {
+      std::ranges::copy(View<const Real, 2>(columns_).row(j), column.begin());
+      column[j] = log_zero;
+      log_add_exp<Real>(log_sums, column, log_sums);
+    };
     double sum = 0;
-    for (Eigen::Index j = 0; j < pairs; ++j) {
-      other_captions_.col(j) = log_sums;
-      log_sums = log_add_exp(log_sums, others.col(j).array());
+    for (std::size_t j = 0; j < pairs; ++j) {
+      std::ranges::copy(log_sums, View<Real, 2>(other_captions_).row(j).begin());
+      add(j);
       other_columns_[j] = sum;
       sum += losses[j];
     }
-    log_sums.setConstant(log_zero);
+    std::ranges::fill(log_sums, log_zero);
     sum = 0;
-    for (Eigen::Index j = pairs - 1; j >= 0; --j) {
-      other_captions_.col(j) = log_add_exp(other_captions_.col(j), log_sums);
-      log_sums = log_add_exp(log_sums, others.col(j).array());
+    for (std::size_t j = pairs; j-- > 0;) {
+      const std::span<Real> others = View<Real, 2>(other_captions_).row(j);
+      log_add_exp<Real>(others, log_sums, others);
+      add(j);
       other_columns_[j] += sum;
       sum += losses[j];
     }
@@ -167,33 +174,32 @@ class InfoNceScorerIn {
 
   void score_block(std::span<const Index> replaced, View<const float, 2> embeddings,
                    std::span<double> losses) const {
-    Eigen::ArrayXX<Real> candidates = similarities_to(embeddings);
-    Eigen::ArrayXX<Real> row_odds(candidates.rows(), candidates.cols());
-    Eigen::ArrayX<Real> column_odds(candidates.cols());
-    Eigen::ArrayX<Real> sums(candidates.cols());
-    for (Eigen::Index m = 0; m < candidates.cols(); ++m) {
-      const Eigen::Index j = replaced[static_cast<std::size_t>(m)];
-      auto c = candidates.col(m);
-      const double own = std::exchange(c[j], log_zero);
-      row_odds.col(m) = log_add_exp(other_captions_.col(j), c) - similarities_.diagonal().array();
-      row_odds(j, m) = other_captions_(j, j) - own;
-      column_odds[m] = log_sum_exp(c) - own;
-      sums[m] = other_columns_[j];
-    }
-    sums += softplus(row_odds).colwise().sum().transpose() + softplus(column_odds);
-    sums /= 2 * static_cast<double>(size());
+    MatrixOf<Real> candidates = similarities_to(embeddings);
+    std::vector<Real> row_odds(size());
     for (std::size_t m = 0; m < losses.size(); ++m) {
-      losses[m] =
-          finite_.checked(sums[static_cast<Eigen::Index>(m)], replaced[m], embeddings.row(m));
+      const Index j = replaced[m];
+      const std::span<Real> c = View<Real, 2>(candidates).row(m);
+      const std::span<const Real> others = View<const Real, 2>(other_captions_).row(j);
+      const Real own = std::exchange(c[j], log_zero);
+      log_add_exp<Real>(others, c, row_odds);
+      for (std::size_t i = 0; i < row_odds.size(); ++i) row_odds[i] -= own_[i];
+      row_odds[j] = others[j] - own;
+      softplus<Real>(row_odds);
+      Real column = log_sum_exp<Real>(c) - own;
+      softplus<Real>({&column, 1});
+      const Real loss =
+          (other_columns_[j] + sum_of<Real>(row_odds) + column) / (2 * static_cast<Real>(size()));
+      losses[m] = finite_.checked(loss, j, embeddings.row(m));
     }
   }
 
   Parallel policy_;
   double logit_scale_;
-  MatrixOf<Real> signals_;               // [B, D], â
-  Eigen::MatrixX<Real> similarities_;    // S
-  Eigen::ArrayXX<Real> other_captions_;  // F; on its diagonal row j without caption j
-  Eigen::ArrayX<Real> other_columns_;    // [B], for each j the last line of the loss
+  MatrixOf<Real> signals_;           // [B, D], â
+  MatrixOf<Real> columns_;           // Sᵀ: its rows are the captions' columns of S
+  std::vector<Real> own_;            // [B], S_ii
+  MatrixOf<Real> other_captions_;    // Fᵀ; on its diagonal row j without caption j
+  std::vector<Real> other_columns_;  // [B], for each j the last line of the loss
   double loss_ = 0;
   detail::FiniteCaptions finite_;
 };

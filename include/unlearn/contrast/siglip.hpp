@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
-
 #include <concepts>
 #include <type_traits>
 
@@ -16,7 +14,6 @@
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/core/unit_rows.hpp"
 
 namespace unlearn {
 
@@ -57,25 +54,26 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
-  const UnitRows unit_a(rows_a);
-  const UnitRows unit_b(rows_b);
+  const detail::Similarities<T> similarities(rows_a, rows_b, logit_scale);
+  using Real = typename detail::Similarities<T>::Real;
 
-  const auto s = detail::similarities_of(logit_scale, unit_a.rows(), unit_b.rows());
-  const auto logits = detail::wrong_answers(s, bias);
-  const auto losses = softplus(logits);
-  const auto pairs = static_cast<double>(s.rows());
+  const MatrixOf<Real> logits = detail::wrong_answers(similarities.values(), bias);
+  MatrixOf<Real> losses = logits;
+  softplus<Real>(detail::flat(losses));
+  const auto pairs = static_cast<double>(logits.rows());
 
   // σ(x) = exp(x − softplus(x)) has all its digits at either end.
-  std::remove_const_t<decltype(s)> grad_s = ((logits - losses).exp() / pairs).matrix();
-  grad_s.diagonal() *= -1;
-  const bool finite = is_finite(bias) && detail::is_finite_pair(rows_a, rows_b, logit_scale);
+  MatrixOf<Real> gradient = logits;
+  auto slopes = as_array(detail::flat(gradient));
+  slopes = (slopes - as_array(detail::flat(losses))).exp() / pairs;
+  for (Eigen::Index i = 0; i < gradient.rows(); ++i) gradient(i, i) = -gradient(i, i);
+  const bool finite = is_finite(bias) && similarities.finite();
   return {
-      .value = finite ? losses.sum() / pairs : not_a_number<double>(),
-      .grad_a = unit_a.pull_back(logit_scale * grad_s * unit_b.rows()).template cast<T>(),
-      .grad_b =
-          unit_b.pull_back(logit_scale * grad_s.transpose() * unit_a.rows()).template cast<T>(),
-      .grad_log_scale = grad_s.cwiseProduct(s).sum(),
-      .grad_bias = grad_s.sum(),
+      .value = finite ? sum_of<Real>(detail::flat(losses)) / pairs : not_a_number<double>(),
+      .grad_a = similarities.grad_a(gradient),
+      .grad_b = similarities.grad_b(gradient),
+      .grad_log_scale = similarities.grad_log_scale(gradient),
+      .grad_bias = sum_of<Real>(detail::flat(gradient)),
   };
 }
 
@@ -90,12 +88,11 @@ template <class A, class B>
   const View<const T, 2> rows_a = as_view(a);
   const View<const T, 2> rows_b = as_view(b);
   require_pairs(rows_a, rows_b, "embeddings b");
-  if (!is_finite(bias) || !detail::is_finite_pair(rows_a, rows_b, logit_scale)) {
-    return not_a_number<double>();
-  }
-  const auto s =
-      detail::similarities_of(logit_scale, UnitRows(rows_a).rows(), UnitRows(rows_b).rows());
-  return softplus(detail::wrong_answers(s, bias)).sum() / static_cast<double>(s.rows());
+  const detail::Similarities<T> similarities(rows_a, rows_b, logit_scale);
+  if (!is_finite(bias) || !similarities.finite()) return not_a_number<double>();
+  auto losses = detail::wrong_answers(similarities.values(), bias);
+  softplus<double>(detail::flat(losses));
+  return sum_of<double>(detail::flat(losses)) / static_cast<double>(losses.rows());
 }
 
 /// siglip() as a policy.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <array>
 #include <concepts>
@@ -67,7 +65,7 @@ class SigLipScorerIn {
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(signals_.rows()); }
 
   /// @returns the batch's loss as it is.
-  [[nodiscard]] double loss() const { return finite_.checked(columns_.sum() / pairs()); }
+  [[nodiscard]] double loss() const { return finite_.checked(sum_of<Real>(columns_) / pairs()); }
 
   /// losses[m] = the batch's loss if caption replaced[m], and no other, had the embedding m.
   /// @param replaced   [M]; a caption may have any number of candidates
@@ -89,7 +87,7 @@ class SigLipScorerIn {
   ///         comes twice.
   [[nodiscard]] double loss_with(std::span<const Index> replaced,
                                  View<const float, 2> embeddings) const {
-    const double loss = with_columns(replaced, embeddings).sum() / pairs();
+    const double loss = sum_of<Real>(with_columns(replaced, embeddings)) / pairs();
     detail::FiniteCaptions finite = finite_;
     finite.replace(replaced, embeddings);
     return finite.checked(loss);
@@ -105,7 +103,7 @@ class SigLipScorerIn {
   }
 
  private:
-  using Columns = Eigen::ArrayX<Real>;
+  using Columns = std::vector<Real>;
 
   [[nodiscard]] double pairs() const { return static_cast<double>(size()); }
   [[nodiscard]] std::array<std::size_t, 2> shape() const {
@@ -115,14 +113,17 @@ class SigLipScorerIn {
   /// [m], for each of these captions the sum of its column if it had this embedding.
   [[nodiscard]] Columns column_losses(std::span<const Index> captions,
                                       View<const float, 2> embeddings) const {
-    Eigen::ArrayXX<Real> logits =
-        detail::similarities_of<Real>(logit_scale_, signals_, UnitRows(embeddings).rows()).array() +
-        bias_;
-    for (Eigen::Index m = 0; m < logits.cols(); ++m) {
-      Real& own = logits(captions[static_cast<std::size_t>(m)], m);
-      own = -own;
+    MatrixOf<Real> logits =
+        detail::similarities_of<Real>(logit_scale_, UnitRows(embeddings).rows(), signals_);
+    Columns sums(captions.size());
+    for (std::size_t m = 0; m < sums.size(); ++m) {
+      const std::span<Real> column = View<Real, 2>(logits).row(m);
+      as_array(column) += bias_;
+      column[captions[m]] = -column[captions[m]];
+      softplus<Real>(column);
+      sums[m] = sum_of<Real>(column);
     }
-    return softplus(logits).colwise().sum().transpose();
+    return sums;
   }
 
   [[nodiscard]] Columns with_columns(std::span<const Index> replaced,
@@ -131,7 +132,7 @@ class SigLipScorerIn {
     const Columns losses = column_losses(replaced, embeddings);
     Columns columns = columns_;
     for (std::size_t n = 0; n < replaced.size(); ++n) {
-      columns[replaced[n]] = losses[static_cast<Eigen::Index>(n)];
+      columns[replaced[n]] = losses[n];
     }
     return columns;
   }
@@ -142,12 +143,12 @@ class SigLipScorerIn {
     columns_ = columns;
     other_columns_.resize(columns.size());
     double sum = 0;
-    for (Eigen::Index j = 0; j < columns.size(); ++j) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
       other_columns_[j] = sum;
       sum += columns[j];
     }
     sum = 0;
-    for (Eigen::Index j = columns.size() - 1; j >= 0; --j) {
+    for (std::size_t j = columns.size(); j-- > 0;) {
       other_columns_[j] += sum;
       sum += columns[j];
     }
@@ -157,7 +158,7 @@ class SigLipScorerIn {
                    std::span<double> losses) const {
     const Columns columns = column_losses(replaced, embeddings);
     for (std::size_t m = 0; m < replaced.size(); ++m) {
-      const double sum = columns[static_cast<Eigen::Index>(m)] + other_columns_[replaced[m]];
+      const double sum = columns[m] + other_columns_[replaced[m]];
       losses[m] = finite_.checked(sum / pairs(), replaced[m], embeddings.row(m));
     }
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <type_traits>
 
 #include "unlearn/core/tensor_view.hpp"
@@ -63,6 +64,15 @@ template <MatrixLike M>
   using Mapped = std::conditional_t<std::is_const_v<Element>, const Plain, Plain>;
   return Eigen::Map<Mapped>(view.data(), static_cast<Eigen::Index>(view.extent(0)),
                             static_cast<Eigen::Index>(view.extent(1)));
+}
+
+/// An Eigen map that reads and writes contiguous numbers as a column of an array, without a copy.
+/// @param numbers their memory must outlive the map
+template <class T>
+[[nodiscard]] auto as_array(std::span<T> numbers) {
+  using Column = Eigen::ArrayX<std::remove_const_t<T>>;
+  using Mapped = std::conditional_t<std::is_const_v<T>, const Column, Column>;
+  return Eigen::Map<Mapped>(numbers.data(), static_cast<Eigen::Index>(numbers.size()));
 }
 
 }  // namespace unlearn

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <vector>
 
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -26,9 +32,15 @@ class UnitRows {
   /// Copies and normalises the rows.
   /// @param embeddings x, [B, D]
   explicit UnitRows(View<T, 2> embeddings)
-      : rows_(as_eigen(embeddings).template cast<Real>()),
-        norms_(rows_.rowwise().stableNorm().array().max(smallest_norm)) {
-    rows_.array().colwise() /= norms_;
+      : rows_(static_cast<Eigen::Index>(embeddings.extent(0)),
+              static_cast<Eigen::Index>(embeddings.extent(1))),
+        norms_(embeddings.extent(0)) {
+    for (std::size_t i = 0; i < norms_.size(); ++i) {
+      const std::span<Real> row = View<Real, 2>(rows_).row(i);
+      std::ranges::copy(embeddings.row(i), row.begin());
+      norms_[i] = std::max(norm_of(row), smallest_norm);
+      as_array(row) /= norms_[i];
+    }
   }
 
   /// x̂, [B, D].
@@ -38,19 +50,37 @@ class UnitRows {
   /// g / 1e-12.
   /// @param unit_gradient g, [B, D]
   /// @returns ∂L/∂x, [B, D]
-  template <class G>
-  [[nodiscard]] MatrixOf<Real> pull_back(const Eigen::MatrixBase<G>& unit_gradient) const {
-    MatrixOf<Real> gradient = unit_gradient;
-    const Eigen::ArrayX<Real> radial = gradient.cwiseProduct(rows_).rowwise().sum();
-    const Eigen::ArrayX<Real> removed = (norms_ > smallest_norm).select(radial, 0.0);
-    gradient.array() -= rows_.array().colwise() * removed;
-    gradient.array().colwise() /= norms_;
+  /// @throws InvalidArgument when g has another shape than x.
+  [[nodiscard]] MatrixOf<std::remove_const_t<T>> pull_back(View<const Real, 2> unit_gradient) const {
+    const View<const Real, 2> rows(rows_);
+    require_same_shape("gradient with respect to unit rows", rows, unit_gradient);
+    MatrixOf<std::remove_const_t<T>> gradient(rows_.rows(), rows_.cols());
+    for (std::size_t i = 0; i < norms_.size(); ++i) {
+      const std::span<const Real> g = unit_gradient.row(i);
+      const std::span<const Real> unit = rows.row(i);
+      const Real radial =
+          norms_[i] > smallest_norm ? (as_array(g) * as_array(unit)).sum() : Real{0};
+      const std::span<std::remove_const_t<T>> out =
+          View<std::remove_const_t<T>, 2>(gradient).row(i);
+      for (std::size_t d = 0; d < out.size(); ++d) {
+        out[d] = static_cast<std::remove_const_t<T>>((g[d] - unit[d] * radial) / norms_[i]);
+      }
+    }
     return gradient;
   }
 
  private:
+  // The largest element is taken out, so that no square overflows or vanishes.
+  [[nodiscard]] static Real norm_of(std::span<const Real> row) {
+    if (row.empty()) return 0;
+    const auto numbers = as_array(row);
+    const Real largest =
+        std::max(numbers.abs().maxCoeff(), std::numeric_limits<Real>::min());
+    return largest * std::sqrt((numbers / largest).square().sum());
+  }
+
   MatrixOf<Real> rows_;
-  Eigen::ArrayX<Real> norms_;
+  std::vector<Real> norms_;
 };
 
 }  // namespace unlearn

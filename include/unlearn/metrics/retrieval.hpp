@@ -18,6 +18,7 @@
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/parallel_loop.hpp"
+#include "unlearn/core/product.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/core/unit_rows.hpp"
 
@@ -93,9 +94,10 @@ AllRankCounts count_correct_candidates(View<const T, 2> signals, View<const T, 2
   const std::size_t m = options.captions_per_signal;
   AllRankCounts counts;
   for (std::size_t i = 0; i < signals.extent(0); ++i) {
-    const Eigen::VectorXd scores =
-        UnitRows(texts.slice(i * m, m)).rows() * UnitRows(signals.slice(i, 1)).rows().transpose();
-    counts.of_signal.emplace_back(std::span(scores.data(), m), options.tie_tolerance);
+    const MatrixOf<double> products = times_transposed<double>(UnitRows(signals.slice(i, 1)).rows(),
+                                                       UnitRows(texts.slice(i * m, m)).rows());
+    const std::span<const double> scores = View<const double, 2>(products).flat();
+    counts.of_signal.emplace_back(scores, options.tie_tolerance);
     for (const double& score : scores) {
       counts.of_text.emplace_back(std::span(&score, 1), options.tie_tolerance);
     }
@@ -133,7 +135,7 @@ void count_wrong_candidates(const Parallel& policy, View<const T, 2> signals,
       const UnitRows queries(signals.slice(i0, std::min(tile, end - i0)));
       for (std::size_t j0 = 0; j0 < columns; j0 += tile) {
         const UnitRows candidates(texts.slice(j0, std::min(tile, columns - j0)));
-        const MatrixOf<double> scores = queries.rows() * candidates.rows().transpose();
+        const MatrixOf<double> scores = times_transposed(queries.rows(), candidates.rows());
         count_wrong_pairs(scores, i0, j0, options, by_piece[piece]);
       }
     }

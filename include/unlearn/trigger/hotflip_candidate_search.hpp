@@ -18,6 +18,7 @@
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/parallel_loop.hpp"
+#include "unlearn/core/product.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/ranking_backend.hpp"
 #include "unlearn/trigger/token_filter.hpp"
@@ -220,8 +221,7 @@ struct HotFlipCandidateSearch {
           for (std::size_t first = begin; first < end; first += block_tokens) {
             const std::size_t count = std::min(block_tokens, end - first);
             scores.resize(static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(count));
-            scores.noalias() =
-                as_eigen(gradients) * as_eigen(embeddings.slice(first, count)).transpose();
+            multiply_by_transposed<T>(gradients, embeddings.slice(first, count), scores);
             for (std::size_t r = 0; r < rows; ++r) {
               best[piece].offer(r, static_cast<Token>(first), View<const float, 2>(scores).row(r),
                                 filter);

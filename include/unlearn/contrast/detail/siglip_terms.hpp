@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
+#include <span>
+
+#include "unlearn/contrast/detail/similarities.hpp"
+#include "unlearn/core/matrix.hpp"
 
 namespace unlearn::detail {
 
@@ -9,10 +12,11 @@ namespace unlearn::detail {
 /// the sum of softplus(x) over B. z_ij is 1 on the diagonal and −1 elsewhere.
 /// @param similarities S [B, B]
 /// @returns            [B, B]
-template <class S>
-[[nodiscard]] auto wrong_answers(const Eigen::MatrixBase<S>& similarities, double bias) {
-  Eigen::ArrayXX<typename S::Scalar> logits = similarities.array() + bias;
-  logits.matrix().diagonal() *= -1;
+template <class Real>
+[[nodiscard]] MatrixOf<Real> wrong_answers(const MatrixOf<Real>& similarities, double bias) {
+  MatrixOf<Real> logits = similarities;
+  as_array(flat(logits)) += bias;
+  for (Eigen::Index i = 0; i < logits.rows(); ++i) logits(i, i) = -logits(i, i);
   return logits;
 }
 

@@ -1,28 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <Eigen/Core>
+#include <cstddef>
+#include <span>
+#include <type_traits>
 
+#include "unlearn/contrast/log_sum_exp.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
+#include "unlearn/core/product.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/core/unit_rows.hpp"
 
 namespace unlearn::detail {
 
-/// S = exp(s) · âᵀ b̂ of rows of unit length.
-///
-/// A template, so that a program compiles Eigen's products only where it calls them.
-template <class T>
-[[nodiscard]] Eigen::MatrixX<T> similarities_of(double logit_scale, const MatrixOf<T>& a,
-                                                const MatrixOf<T>& b) {
-  return logit_scale * a * b.transpose();
+/// All numbers of a matrix, row by row.
+template <class Real>
+[[nodiscard]] std::span<Real> flat(MatrixOf<Real>& matrix) {
+  return View<Real, 2>(matrix).flat();
+}
+template <class Real>
+[[nodiscard]] std::span<const Real> flat(const MatrixOf<Real>& matrix) {
+  return View<const Real, 2>(matrix).flat();
 }
 
-/// Whether a loss of these embeddings can be a number. Sums would not show an infinite embedding in
-/// a program compiled with -ffast-math, and from a mixture of +∞ and −∞ a loss could come out as 0.
-template <class T>
-[[nodiscard]] bool is_finite_pair(View<const T, 2> a, View<const T, 2> b, double logit_scale) {
-  return is_finite(logit_scale) && all_finite(a.flat()) && all_finite(b.flat());
+/// exp(s) · âᵀ b̂ of rows of unit length.
+template <class Real>
+[[nodiscard]] MatrixOf<Real> similarities_of(double logit_scale, const MatrixOf<Real>& a,
+                                             const MatrixOf<Real>& b) {
+  MatrixOf<Real> similarities = times_transposed(a, b);
+  as_array(flat(similarities)) *= logit_scale;
+  return similarities;
 }
+
+/// The similarities S_ij = exp(s) · âᵢᵀ b̂ⱼ of two sets of embeddings, and the way back from a
+/// gradient with respect to S to the embeddings.
+/// @tparam T the embeddings' element type; computed in double
+template <class T>
+class Similarities {
+ public:
+  /// Double.
+  using Real = typename UnitRows<const T>::Real;
+
+  /// @param a, b        [B, D]
+  /// @param logit_scale exp(s)
+  Similarities(View<const T, 2> a, View<const T, 2> b, double logit_scale)
+      : logit_scale_(logit_scale),
+        a_(a),
+        b_(b),
+        values_(similarities_of<Real>(logit_scale, a_.rows(), b_.rows())),
+        finite_(is_finite(logit_scale) && all_finite(a.flat()) && all_finite(b.flat())) {}
+
+  /// S, [B, B].
+  [[nodiscard]] const MatrixOf<Real>& values() const { return values_; }
+
+  /// Whether a loss of these embeddings can be a number. Sums would not show an infinite embedding
+  /// in a program compiled with -ffast-math, and from a mixture of +∞ and −∞ a loss could come out
+  /// as 0.
+  [[nodiscard]] bool finite() const { return finite_; }
+
+  /// ∂L/∂a, [B, D].
+  /// @param gradient ∂L/∂S, [B, B]
+  [[nodiscard]] MatrixOf<T> grad_a(const MatrixOf<Real>& gradient) const {
+    return a_.pull_back(similarities_of<Real>(logit_scale_, gradient, transposed(b_.rows())));
+  }
+
+  /// ∂L/∂b, [B, D].
+  /// @param gradient ∂L/∂S, [B, B]
+  [[nodiscard]] MatrixOf<T> grad_b(const MatrixOf<Real>& gradient) const {
+    return b_.pull_back(
+        similarities_of<Real>(logit_scale_, transposed(gradient), transposed(a_.rows())));
+  }
+
+  /// ∂L/∂s.
+  /// @param gradient ∂L/∂S, [B, B]
+  [[nodiscard]] Real grad_log_scale(const MatrixOf<Real>& gradient) const {
+    return (as_array(flat(gradient)) * as_array(flat(values_))).sum();
+  }
+
+ private:
+  double logit_scale_;
+  UnitRows<const T> a_;
+  UnitRows<const T> b_;
+  MatrixOf<Real> values_;
+  bool finite_;
+};
 
 }  // namespace unlearn::detail
