@@ -28,11 +28,6 @@ constexpr std::size_t length = chunk_size + 19;
 
 Numbers all(double x) { return Numbers(length, x); }
 
-Numbers log_one_plus_of(Numbers x) {
-  log_one_plus<double>(x);
-  return x;
-}
-
 Numbers softplus_of(Numbers x) {
   softplus<double>(x);
   return x;
@@ -44,14 +39,12 @@ Numbers log_add_exp_of(const Numbers& a, const Numbers& b) {
   return sums;
 }
 
-TEST(LogOnePlus, KeepsEveryDigitOfSmallArguments) {
-  for (double x = 1; x > 1e-300; x *= 0.83) {
+TEST(LogOnePlus, KeepsEveryDigit) {
+  for (double x = 1; x > 1e-300; x *= 0.9983) {
     const long double expected = std::log1p(static_cast<long double>(x));
-    for (const double value : log_one_plus_of(all(x))) {
-      EXPECT_LE(std::abs(value - expected), 4e-16L * std::abs(expected)) << "at " << x;
-    }
+    EXPECT_LE(std::abs(log_one_plus(x) - expected), 4e-16L * expected) << "at " << x;
   }
-  EXPECT_EQ(log_one_plus_of(all(0)), all(0));
+  EXPECT_EQ(log_one_plus(0), 0);
 }
 
 TEST(Softplus, IsAccurateOnBothSides) {

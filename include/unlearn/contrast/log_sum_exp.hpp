@@ -12,7 +12,6 @@
 #include <span>
 
 #include "unlearn/core/error.hpp"
-#include "unlearn/core/finite.hpp"
 #include "unlearn/core/matrix.hpp"
 
 /// @file
@@ -55,24 +54,27 @@ void for_each_chunk(std::size_t n, const F& f) {
 
 }  // namespace detail
 
-/// x ← log(1 + x) for x in [0, 1], to a few ulp of the result however small x is.
-/// @param x any number of elements, overwritten
-template <std::same_as<double> Real = double>
-void log_one_plus(std::span<Real> x) {
-  detail::for_each_chunk(x.size(), [&](std::size_t begin, std::size_t count) {
-    detail::Chunk<Real> sums(count);
-    detail::Chunk<Real> differences(count);
-    auto argument = as_array(x.subspan(begin, count));
-    auto one_plus = as_array(sums.numbers());
-    auto restored = as_array(differences.numbers());
-    // With -ffast-math, (1 + x) − 1 would become x, and nothing be left of what rounding has lost.
-    one_plus = 1 + argument;
-    detail::hide_from_optimizer(one_plus.data());
-    restored = one_plus - 1;
-    detail::hide_from_optimizer(restored.data());
-    // Eigen's log1p is scalar in double; the quotient gives back what was lost.
-    argument = one_plus.log() - (restored - argument) / one_plus;
-  });
+/// log(1 + x) for x in [0, 1], to a few ulp of the result however small x is.
+///
+///     log(1 + x) = 2 artanh(z) = 2z (1 + w Q(w)),   z = x / (2 + x) ≤ 1/3,   w = z² ≤ 1/9
+///
+/// Q is the polynomial of degree 9 that takes the values of Σ_k wᵏ / (2k + 3) at the Chebyshev
+/// nodes of [0, 1/9]; its error is below 5e-18 of the result. No sum of 1 and x is formed, so
+/// -ffast-math finds nothing to cancel, and compilers vectorise a loop of it.
+[[nodiscard]] constexpr double log_one_plus(double x) {
+  const double z = x / (2 + x);
+  const double w = z * z;
+  double q = 0x1.4b0a26c5f2aefp-4;
+  q = q * w + 0x1.687a6e7c95176p-5;
+  q = q * w + 0x1.eb905e8575054p-5;
+  q = q * w + 0x1.10ac75dc602b1p-4;
+  q = q * w + 0x1.3b18b294bebf9p-4;
+  q = q * w + 0x1.745cf0b0e03bdp-4;
+  q = q * w + 0x1.c71c727143318p-4;
+  q = q * w + 0x1.24924923d44c6p-3;
+  q = q * w + 0x1.999999999a3ddp-3;
+  q = q * w + 0x1.5555555555555p-2;
+  return 2 * z + 2 * z * (w * q);
 }
 
 /// x ← log(1 + eˣ).
@@ -80,11 +82,13 @@ void log_one_plus(std::span<Real> x) {
 template <std::same_as<double> Real = double>
 void softplus(std::span<Real> x) {
   detail::for_each_chunk(x.size(), [&](std::size_t begin, std::size_t count) {
-    detail::Chunk<Real> rest(count);
-    auto numbers = as_array(x.subspan(begin, count));
-    as_array(rest.numbers()) = (-numbers.abs()).exp();
-    log_one_plus(rest.numbers());
-    numbers = numbers.max(0.0) + as_array(rest.numbers());
+    const std::span<Real> numbers = x.subspan(begin, count);
+    detail::Chunk<Real> memory(count);
+    const std::span<Real> rest = memory.numbers();
+    as_array(rest) = (-as_array(numbers).abs()).exp();
+    for (std::size_t i = 0; i < count; ++i) {
+      numbers[i] = std::max(numbers[i], Real{0}) + log_one_plus(rest[i]);
+    }
   });
 }
 
@@ -97,12 +101,15 @@ void log_add_exp(std::span<const Real> a, std::span<const Real> b, std::span<Rea
   require_size("second logarithms", a.size(), b.size());
   require_size("logarithms of sums", a.size(), out.size());
   detail::for_each_chunk(a.size(), [&](std::size_t begin, std::size_t count) {
-    detail::Chunk<Real> rest(count);
-    const auto x = as_array(a.subspan(begin, count));
-    const auto y = as_array(b.subspan(begin, count));
-    as_array(rest.numbers()) = (-(x - y).abs()).exp();
-    log_one_plus(rest.numbers());
-    as_array(out.subspan(begin, count)) = x.max(y) + as_array(rest.numbers());
+    const std::span<const Real> x = a.subspan(begin, count);
+    const std::span<const Real> y = b.subspan(begin, count);
+    detail::Chunk<Real> memory(count);
+    const std::span<Real> rest = memory.numbers();
+    as_array(rest) = (-(as_array(x) - as_array(y)).abs()).exp();
+    for (std::size_t i = 0; i < count; ++i) {
+      rest[i] = std::max(x[i], y[i]) + log_one_plus(rest[i]);
+    }
+    std::ranges::copy(rest, out.begin() + static_cast<std::ptrdiff_t>(begin));
   });
 }
 

@@ -70,13 +70,17 @@ class UnitRows {
   }
 
  private:
-  // The largest element is taken out, so that no square overflows or vanishes.
+  // In double, the largest element is taken out, so that no square overflows or vanishes. Squares
+  // of floats do neither.
   [[nodiscard]] static Real norm_of(std::span<const Real> row) {
     if (row.empty()) return 0;
     const auto numbers = as_array(row);
-    const Real largest =
-        std::max(numbers.abs().maxCoeff(), std::numeric_limits<Real>::min());
-    return largest * std::sqrt((numbers / largest).square().sum());
+    if constexpr (std::is_same_v<std::remove_const_t<T>, float>) {
+      return std::sqrt(numbers.square().sum());
+    } else {
+      const Real largest = std::max(numbers.abs().maxCoeff(), std::numeric_limits<Real>::min());
+      return largest * std::sqrt((numbers / largest).square().sum());
+    }
   }
 
   MatrixOf<Real> rows_;

@@ -62,14 +62,14 @@ class Similarities {
   /// ∂L/∂a, [B, D].
   /// @param gradient ∂L/∂S, [B, B]
   [[nodiscard]] MatrixOf<T> grad_a(const MatrixOf<Real>& gradient) const {
-    return a_.pull_back(similarities_of<Real>(logit_scale_, gradient, transposed(b_.rows())));
+    return a_.pull_back(times_transposed(scaled(gradient), transposed(b_.rows())));
   }
 
   /// ∂L/∂b, [B, D].
   /// @param gradient ∂L/∂S, [B, B]
   [[nodiscard]] MatrixOf<T> grad_b(const MatrixOf<Real>& gradient) const {
     return b_.pull_back(
-        similarities_of<Real>(logit_scale_, transposed(gradient), transposed(a_.rows())));
+        times_transposed(scaled(transposed(gradient)), transposed(a_.rows())));
   }
 
   /// ∂L/∂s.
@@ -79,6 +79,11 @@ class Similarities {
   }
 
  private:
+  [[nodiscard]] MatrixOf<Real> scaled(MatrixOf<Real> gradient) const {
+    as_array(flat(gradient)) *= logit_scale_;
+    return gradient;
+  }
+
   double logit_scale_;
   UnitRows<const T> a_;
   UnitRows<const T> b_;
