@@ -17,4 +17,12 @@ inline const double infinity = positive_infinity<double>();
 inline const float nan_f = not_a_number<float>();
 inline const float infinity_f = positive_infinity<float>();
 
+/// Whether the program is compiled with -ffast-math. Sums then depend on the loop around them,
+/// subnormal numbers are 0, and comparisons with NaN have any result.
+#ifdef __FAST_MATH__
+inline constexpr bool fast_math = true;
+#else
+inline constexpr bool fast_math = false;
+#endif
+
 }  // namespace unlearn::testing

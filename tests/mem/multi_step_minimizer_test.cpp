@@ -19,6 +19,7 @@
 #include "mem/example_run.hpp"
 #include "mem/plain_mem.hpp"
 #include "mem/two_tower.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 
 namespace unlearn {
@@ -121,6 +122,7 @@ TYPED_TEST(AgainstTheDefinition, IsTheSameWithNoisePerSignalAndTriggersPerRow) {
 }
 
 TYPED_TEST(AgainstTheDefinition, IsTheSameWhenClassesShare) {
+  if (testing::fast_math) GTEST_SKIP() << "of nearly equal scores, another is the lower one";
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     this->compare({.noise = this->classes(), .triggers = this->classes()}, seed);
   }

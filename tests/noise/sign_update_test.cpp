@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unlearn/noise/sign_update.hpp"
+#include "special_numbers.hpp"
 #include "unlearn/core/finite.hpp"
 
 #include <gtest/gtest.h>
@@ -46,12 +47,13 @@ TYPED_TEST(SignUpdate, ClampKeepsTheEndsAndNaN) {
   EXPECT_EQ(clamp_to<T>(-1, -1, 3), -1);
   EXPECT_EQ(clamp_to<T>(2, -1, 3), 2);
   EXPECT_EQ(clamp_to<T>(4, -1, 3), 3);
+  if (unlearn::testing::fast_math) return;
   EXPECT_TRUE(unlearn::is_nan(clamp_to<T>(this->nan, -1, 3)));
 }
 
 TYPED_TEST(SignUpdate, ClampToRadiusZeroGivesNoNegativeZero) {
   using T = TypeParam;
-  EXPECT_FALSE(std::signbit(clamp_to_radius<T>(-1, 0)));
+  if (!unlearn::testing::fast_math) EXPECT_FALSE(std::signbit(clamp_to_radius<T>(-1, 0)));
   EXPECT_EQ(clamp_to_radius<T>(-5, 2), -2);
   EXPECT_EQ(clamp_to_radius<T>(5, 2), 2);
 }
@@ -76,7 +78,7 @@ TYPED_TEST(SignUpdate, TellsFiniteNumbers) {
   using T = TypeParam;
   EXPECT_TRUE(is_finite(T{0}));
   EXPECT_TRUE(is_finite(std::numeric_limits<T>::lowest()));
-  EXPECT_FALSE(is_finite(std::numeric_limits<T>::signaling_NaN()));
+  EXPECT_FALSE(is_finite(this->nan));
   EXPECT_FALSE(is_finite(-this->infinity));
 }
 

@@ -102,7 +102,7 @@ std::vector<std::pair<double, Token>> sorted_tokens(const HotFlipProblem& proble
   std::vector<std::pair<double, Token>> tokens;
   for (Token v = 0; static_cast<std::size_t>(v) < problem.vocabulary; ++v) {
     const double score = score_of(problem, row, v);
-    if (score < infinity_f && allowed(row, v)) tokens.emplace_back(score, v);
+    if (is_below_infinity(score) && allowed(row, v)) tokens.emplace_back(score, v);
   }
   std::sort(tokens.begin(), tokens.end());
   return tokens;

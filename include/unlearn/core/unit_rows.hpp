@@ -51,7 +51,8 @@ class UnitRows {
   /// @param unit_gradient g, [B, D]
   /// @returns ∂L/∂x, [B, D]
   /// @throws InvalidArgument when g has another shape than x.
-  [[nodiscard]] MatrixOf<std::remove_const_t<T>> pull_back(View<const Real, 2> unit_gradient) const {
+  [[nodiscard]] MatrixOf<std::remove_const_t<T>> pull_back(
+      View<const Real, 2> unit_gradient) const {
     const View<const Real, 2> rows(rows_);
     require_same_shape("gradient with respect to unit rows", rows, unit_gradient);
     MatrixOf<std::remove_const_t<T>> gradient(rows_.rows(), rows_.cols());
@@ -70,17 +71,14 @@ class UnitRows {
   }
 
  private:
-  // In double, the largest element is taken out, so that no square overflows or vanishes. Squares
-  // of floats do neither.
   [[nodiscard]] static Real norm_of(std::span<const Real> row) {
     if (row.empty()) return 0;
     const auto numbers = as_array(row);
-    if constexpr (std::is_same_v<std::remove_const_t<T>, float>) {
-      return std::sqrt(numbers.square().sum());
-    } else {
-      const Real largest = std::max(numbers.abs().maxCoeff(), std::numeric_limits<Real>::min());
-      return largest * std::sqrt((numbers / largest).square().sum());
-    }
+    const Real squares = numbers.square().sum();
+    if (squares > 1e-280 && squares < 1e280) return std::sqrt(squares);
+    // The squares overflow or vanish unless the largest element is taken out.
+    const Real largest = std::max(numbers.abs().maxCoeff(), std::numeric_limits<Real>::min());
+    return largest * std::sqrt((numbers / largest).square().sum());
   }
 
   MatrixOf<Real> rows_;

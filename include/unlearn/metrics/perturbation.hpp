@@ -62,7 +62,12 @@ template <class A, class B>
   const detail::reading_view_t<A> a = clean;
   const detail::reading_view_t<B> b = perturbed;
   detail::require_comparable(a, b);
-  return detail::difference(a, b).abs().template maxCoeff<Eigen::PropagateNaN>();
+  const auto differences = detail::difference(a, b);
+  for (Eigen::Index i = 0; i < differences.size(); ++i) {
+    const double d = differences[i];
+    if (is_nan(d)) return not_a_number<double>();
+  }
+  return differences.abs().maxCoeff();
 }
 
 /// Peak signal-to-noise ratio 10 log₁₀(peak² / mean((b − a)²)) of signals a and b of any shape.
