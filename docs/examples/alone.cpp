@@ -3,13 +3,18 @@
 // Each policy by itself, without a model.
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <random>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "check.hpp"
+#include "unlearn/io/atomic_file.hpp"
+#include "unlearn/io/file_mapping.hpp"
+#include "unlearn/io/npy.hpp"
 #include "unlearn/unlearn.hpp"
 
 using unlearn::Index, unlearn::Token, unlearn::View;
@@ -153,6 +158,20 @@ void scoring() {
   check(std::abs(loss - again.value) < 1e-12, "a candidate's score is the loss it would give");
 }
 
+void npy() {
+  const std::string path = "embeddings.npy";
+  // [npy]
+  const unlearn::Matrix written = unlearn::Matrix::Ones(3, 2);
+  unlearn::AtomicFile out(path);
+  unlearn::put_npy<float>(written, [&](std::span<const std::byte> bytes) { out.write(bytes); });
+  out.commit();  // the file is complete, or not there
+
+  const unlearn::FileMapping in(path);
+  const auto read = unlearn::npy_view<const float>(in.bytes(), path);  // a View of the file
+  // [/npy]
+  check(unlearn::as_eigen(read) == written, "what is written is read");
+}
+
 }  // namespace
 
 int main() {
@@ -161,4 +180,5 @@ int main() {
   hotflip();
   beam();
   scoring();
+  npy();
 }

@@ -18,6 +18,9 @@ namespace unlearn {
 ///  3. The roles are symmetric: exchanging a and b exchanges the gradients and keeps the value.
 ///  4. Both are const.
 ///
+/// a and b are what the model returned, not normalised. A loss of cosines normalises them itself,
+/// and its gradients take that into account: see UnitRows.
+///
 /// Optional, for a loss `l`:
 ///  5. `l.scorer(signals, texts, logit_scale, policy)` is const and returns a CaptionScorer. The
 ///     search for triggers then does not compute the whole loss for every candidate; see
