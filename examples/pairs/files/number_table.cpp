@@ -70,10 +70,12 @@ double NumberTable::number(std::size_t row, std::size_t column) const {
   return rows_[row][column].value_or(0);
 }
 
-double NumberTable::whole_number(std::size_t row, std::size_t column, double most) const {
+double NumberTable::whole_number(std::size_t row, std::size_t column, double least,
+                                 double most) const {
   const double found = number(row, column);
-  require_in_file(found >= 0 && found <= most && found == std::floor(found), path_,
-                  place(row + 2, column), "a whole number from 0", number_text(found));
+  require_in_file(found >= least && found <= most && found == std::floor(found), path_,
+                  place(row + 2, column), "a whole number from " + number_text(least),
+                  number_text(found));
   return found;
 }
 

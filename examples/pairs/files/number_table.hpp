@@ -33,6 +33,9 @@ class NumberTable {
   ///         has more or fewer fields than the header, or a field is no finite number
   explicit NumberTable(std::string path, std::size_t most_bytes = std::size_t{64} << 20U);
 
+  /// The names of the columns.
+  [[nodiscard]] const std::vector<std::string>& header() const { return header_; }
+
   /// Lines, without the header.
   [[nodiscard]] std::size_t size() const { return rows_.size(); }
 
@@ -47,8 +50,9 @@ class NumberTable {
   /// @throws FileError when the field is empty
   [[nodiscard]] double number(std::size_t row, std::size_t column) const;
   /// The same, of a whole number.
-  /// @throws FileError when it is none, or outside 0 to `most`
-  [[nodiscard]] double whole_number(std::size_t row, std::size_t column, double most) const;
+  /// @throws FileError when it is none, or outside `least` to `most`
+  [[nodiscard]] double whole_number(std::size_t row, std::size_t column, double least,
+                                    double most) const;
 
  private:
   [[nodiscard]] std::string place(std::size_t line, std::size_t column) const;
@@ -108,7 +112,7 @@ class LineReader {
     constexpr std::size_t exact = std::size_t{1} << 53U;  // integers that a double holds
     constexpr auto most = static_cast<std::size_t>(std::numeric_limits<Whole>::max());
     value = static_cast<Whole>(
-        table_->whole_number(row_, column, static_cast<double>(most < exact ? most : exact)));
+        table_->whole_number(row_, column, 0, static_cast<double>(most < exact ? most : exact)));
   }
   void read(std::size_t column, double& value) const { value = table_->number(row_, column); }
   void read(std::size_t column, std::optional<double>& value) const {

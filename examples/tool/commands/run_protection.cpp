@@ -319,7 +319,7 @@ class Protection {
                  .progress = [&](std::size_t done, std::size_t all) { line(done, all); }},
                 pairs);
     write_triggers(out_.file("triggers.npy"), state.triggers);
-    write_trace_file(out_.file("trace.csv"), trace_lines(result.trace));
+    write_trace_file(out_.file("trace.csv"), result.trace);
     state.noise.flush();
     seconds_.publishing = publishing.seconds();
   }

@@ -2,6 +2,7 @@
 #include "tool/experiments/figures.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <map>
@@ -15,6 +16,7 @@
 #include "tool/experiments/decimal.hpp"
 #include "tool/experiments/experiment.hpp"
 #include "tool/experiments/palette.hpp"
+#include "tool/publication/trace_file.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/atomic_file.hpp"
@@ -242,18 +244,17 @@ void add_protections(std::vector<Figure>& figures, const RunRecord& record) {
   for (const ProtectionRecord& protection : record.protections) {
     const std::string colour(colour_of_row(protection.row));
     LineChart chart{.x_label = "round", .y_label = "loss", .logarithmic = true};
-    const auto add = [&](const char* label, LineChart::Dash dash,
-                         std::optional<double> TraceLine::* stage) {
-      LineChart::Line line{.label = label, .colour = colour, .dash = dash};
-      for (const TraceLine& round : protection.trace) {
-        if (round.*stage) line.points.emplace_back(round.round, *(round.*stage));
+    for (const std::string& stage : stages_of(protection.trace)) {
+      constexpr std::array dashes{LineChart::Dash::solid, LineChart::Dash::dashed,
+                                  LineChart::Dash::dotted};
+      LineChart::Line line{
+          .label = stage, .colour = colour, .dash = dashes[chart.lines.size() % dashes.size()]};
+      for (const RoundLosses& round : protection.trace) {
+        if (const auto loss = round.of(stage)) line.points.emplace_back(round.round + 1, *loss);
       }
       sort_by_x(line.points);
       chart.lines.push_back(std::move(line));
-    };
-    add("surrogate", LineChart::Dash::solid, &TraceLine::surrogate);
-    add("trigger", LineChart::Dash::dashed, &TraceLine::trigger);
-    add("noise", LineChart::Dash::dotted, &TraceLine::noise);
+    }
     std::string name = "protection-" + file_name(protection.row);
     if (const int before = seen[name]++; before > 0) name += '-' + std::to_string(before + 1);
     add_lines(figures,

@@ -10,6 +10,7 @@
 
 #include "pairs/files/json_text.hpp"
 #include "tool/experiments/report_file.hpp"
+#include "tool/publication/trace_file.hpp"
 #include "unlearn/core/stable_sort_by.hpp"
 #include "unlearn/io/file.hpp"
 

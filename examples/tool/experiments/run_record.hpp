@@ -13,7 +13,7 @@
 #include "pairs/images/image.hpp"
 #include "tool/experiments/experiment.hpp"
 #include "tool/experiments/scores.hpp"
-#include "tool/publication/trace_file.hpp"
+#include "unlearn/mem/round_losses.hpp"
 
 namespace unlearn::tool::experiments {
 
@@ -40,7 +40,7 @@ struct ProtectionRecord {
   nlohmann::json settings{};
   nlohmann::json result{};
   std::optional<std::string> trace_file{};  ///< in the run's folder
-  std::vector<TraceLine> trace{};           ///< what is in it
+  std::vector<RoundLosses> trace{};         ///< what is in it
 };
 
 /// How far published images are from clean ones.

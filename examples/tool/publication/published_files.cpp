@@ -15,9 +15,6 @@
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/io/atomic_file.hpp"
 #include "unlearn/io/npy.hpp"
-#include "unlearn/mem/stages/noise_stage.hpp"
-#include "unlearn/mem/stages/surrogate_stage.hpp"
-#include "unlearn/mem/stages/trigger_stage.hpp"
 
 namespace unlearn::tool {
 namespace {
@@ -121,17 +118,6 @@ void write_triggers(const std::string& path, const TriggerTable& triggers) {
   AtomicFile file(path);
   put_npy(triggers.view(), [&](std::span<const std::byte> bytes) { file.write(bytes); });
   file.commit();
-}
-
-std::vector<TraceLine> trace_lines(std::span<const RoundLosses> trace) {
-  std::vector<TraceLine> lines;
-  for (const RoundLosses& losses : trace) {
-    lines.push_back({.round = losses.round + 1,
-                     .surrogate = losses.of(surrogate_stage),
-                     .trigger = losses.of(trigger_stage),
-                     .noise = losses.of(noise_stage)});
-  }
-  return lines;
 }
 
 }  // namespace unlearn::tool

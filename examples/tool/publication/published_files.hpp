@@ -12,7 +12,6 @@
 #include "pairs/text/any_tokenizer.hpp"
 #include "tool/publication/manifest.hpp"
 #include "tool/publication/published_pairs.hpp"
-#include "tool/publication/trace_file.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/mem/run_state.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"
@@ -46,8 +45,5 @@ struct Publication {
 /// Writes triggers.npy, [groups, length]; complete or not at all.
 /// @throws FileError
 void write_triggers(const std::string& path, const TriggerTable& triggers);
-
-/// The losses of complete rounds as trace.csv has them.
-[[nodiscard]] std::vector<TraceLine> trace_lines(std::span<const RoundLosses> trace);
 
 }  // namespace unlearn::tool

@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "unlearn/mem/round_losses.hpp"
+
 namespace unlearn::tool {
 
-/// A line of a protection's trace.csv: the mean loss of each stage of a round. A stage that the
-/// round did not run has none.
-struct TraceLine {
-  std::uint32_t round = 0;  ///< from 1
-  std::optional<double> surrogate{};
-  std::optional<double> trigger{};
-  std::optional<double> noise{};
+/// The stages of these rounds, in the order in which they first ran.
+[[nodiscard]] std::vector<std::string> stages_of(std::span<const RoundLosses> trace);
 
-  friend bool operator==(const TraceLine&, const TraceLine&) = default;
-};
-
-/// Writes trace.csv, `round,surrogate,trigger,noise`; complete or not at all.
+/// Writes a protection's trace.csv: `round`, counted from 1, and a column for each of stages_of()
+/// with its mean loss. The field of a stage that the round left out is empty. The file appears
+/// complete or not at all.
 /// @throws FileError
-void write_trace_file(const std::string& path, std::span<const TraceLine> lines);
+void write_trace_file(const std::string& path, std::span<const RoundLosses> trace);
 
 /// Reads what write_trace_file() wrote.
 /// @throws FileError when the file cannot be read or is no such file; the message names the line
-[[nodiscard]] std::vector<TraceLine> read_trace_file(const std::string& path);
+[[nodiscard]] std::vector<RoundLosses> read_trace_file(const std::string& path);
 
 }  // namespace unlearn::tool

@@ -24,18 +24,30 @@ using unlearn::testing::write_file;
 TEST(TraceFile, GivesBackWhatWasWritten) {
   const TemporaryDirectory directory;
   const std::string path = directory / "trace.csv";
-  const std::vector<TraceLine> lines{{1, 3.5, 2.25, 1.5}, {2, std::nullopt, std::nullopt, 0.125}};
-  write_trace_file(path, lines);
-  EXPECT_EQ(read_file(path), "round,surrogate,trigger,noise\n1,3.5,2.25,1.5\n2,,,0.125\n");
-  EXPECT_EQ(read_trace_file(path), lines);
+  const std::vector<RoundLosses> trace{
+      {.round = 0, .stages = {{"surrogate", 3.5}, {"trigger", 2.25}, {"noise", 1.5}}},
+      {.round = 1, .stages = {{"noise", 0.125}}},
+      {.round = 2, .stages = {{"trigger", 2}, {"another", 0.5}}}};
+  write_trace_file(path, trace);
+  EXPECT_EQ(read_file(path),
+            "round,surrogate,trigger,noise,another\n1,3.5,2.25,1.5,\n2,,,0.125,\n3,,2,,0.5\n");
+  EXPECT_EQ(read_trace_file(path), trace);
+  EXPECT_EQ(stages_of(trace),
+            (std::vector<std::string>{"surrogate", "trigger", "noise", "another"}));
 }
 
 TEST(TraceFile, RefusesOtherFiles) {
   const TemporaryDirectory directory;
   const std::string path = directory / "trace.csv";
-  write_file(path, "round,surrogate,noise\n");
+  write_file(path, "surrogate,noise\n");
   EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
-            "file '" + path + "', header: expected a column 'trigger', got none");
+            "file '" + path + "', header: expected a column 'round', got none");
+  write_file(path, "round,noise\n0,1\n");
+  EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
+            "file '" + path + "', line 2, \"round\": expected a whole number from 1, got 0");
+  write_file(path, "round" + std::string(100, ',') + "\n");
+  EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
+            "file '" + path + "', header: expected at most 32 columns, got 101");
 }
 
 TEST(EpochLogFile, GivesBackWhatWasWritten) {
