@@ -118,6 +118,7 @@ TEST(LogSumExp, IsShiftedAndSkipsEmptySums) {
 }
 
 TEST(LogSumExp, GivesNanForNan) {
+  if (testing::fast_math) GTEST_SKIP() << "the losses ask for NaN before";
   for (std::size_t at = 0; at < length; ++at) {
     Numbers x(length);
     for (std::size_t i = 0; i < length; ++i) x[i] = static_cast<double>(i) / 20 - 5;

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
@@ -18,7 +17,8 @@ TEST(NumberText, ReadsBackEveryDoubleToTheLastBit) {
   std::mt19937_64 rng(2);
   for (int i = 0; i < 20'000; ++i) {
     const auto number = std::bit_cast<double>(rng());
-    if (testing::fast_math && std::fpclassify(number) == FP_SUBNORMAL) continue;  // it is 0
+    const bool subnormal = (std::bit_cast<std::uint64_t>(number) >> 52U) % 2048 == 0;
+    if (testing::fast_math && subnormal) continue;  // it is 0
     double back = 0;
     ASSERT_TRUE(parse_number(number_text(number), back)) << number_text(number);
     if (is_nan(number)) {

@@ -16,7 +16,8 @@
 
 /// @file
 /// Sums of exponentials by their logarithms. Nothing here subtracts exponentials, so a small
-/// result is as accurate as a large one; all of it runs in vector registers; NaN in, NaN out.
+/// result is as accurate as a large one; all of it runs in vector registers. NaN in, NaN out, but not
+/// with -ffast-math: ask for NaN before.
 ///
 /// All functions take contiguous numbers, so a program compiles each of them once. They are
 /// templates so that a program that calls none compiles none.
