@@ -346,16 +346,6 @@ TEST(MultiStepMinimizer, TakesTriggerTokensFromItsFilterOnly) {
   EXPECT_THAT(tokens({}), Not(::testing::IsSubsetOf(allowed)));
 }
 
-TEST(MultiStepMinimizer, LeavesTheTriggersWhenTheFilterAllowsNone) {
-  const auto filter = TokenFilter::only(Pixels::vocabulary, {});
-  Example<> example;
-  auto mem = small_mem();
-  mem.filter = filter;
-  const RunResult result = example.run(mem);
-  EXPECT_EQ(result.hypotheses, 0U);
-  EXPECT_EQ(all_triggers(example.state.triggers), all_triggers(TriggerTable(6, two_words)));
-}
-
 /// Row r must not have tokens that are equal to r modulo 3.
 struct NotItsRemainder {
   bool operator()(Index row, std::span<const Token> trigger) const {

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 
 #include <concepts>
+#include <cstddef>
 #include <type_traits>
 
 #include "unlearn/contrast/detail/info_nce_terms.hpp"
@@ -97,6 +98,9 @@ template <class A, class B>
 
 /// info_nce() as a policy.
 struct InfoNce {
+  /// One pair alone has the loss 0, whatever its embeddings.
+  static constexpr std::size_t least_pairs = 2;
+
   /// The value with its gradients: info_nce().
   template <class A, class B>
     requires EmbeddingPair<A, B>
