@@ -43,10 +43,9 @@ struct ContrastiveTraining {
   /// @param rng       the run's generator
   /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
   /// @returns why the run ended, and its losses
-  /// @throws InvalidArgument for no rows or 2^32 of them, for no steps, for a batch size of 0 or
-  /// one
-  ///         that is too small for the loss, and for a progress that is not one of this run. What
-  ///         the model, the source or an observer throws passes through.
+  /// @throws InvalidArgument for no rows or 2^32 of them, for no steps, for a batch that is too
+  ///         small for the loss, and for a progress that is not one of this run. What the model,
+  ///         the source or an observer throws passes through.
   template <class Model, PairSource Pairs, std::uniform_random_bit_generator Rng,
             class... Observers>
   RunResult train(Model& model, Pairs& pairs, TrainingState& state, Rng& rng,

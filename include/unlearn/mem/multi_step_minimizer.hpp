@@ -47,9 +47,11 @@ namespace unlearn {
 /// signal once.
 ///
 /// This class only puts the parts together; each of them also works alone. A level without steps is
-/// left out, and so is the search where the triggers of the state have no tokens. So EM and UAP are
-/// configurations of this class: see configurations.hpp. Source: X. Liu et al., "Multimodal
-/// Unlearnable Examples: Protecting Data against Multimodal Contrastive Learning", ACM MM 2024.
+/// left out, and so is the search if triggers have no tokens. So EM and UAP are configurations of
+/// this class: see configurations.hpp.
+///
+/// Source: X. Liu et al., "Multimodal Unlearnable Examples: Protecting Data against Multimodal
+/// Contrastive Learning", ACM MM 2024.
 template <class Ball = LinfBall<double>, class Placement = FrontPlacement, class Loss = InfoNce,
           class Constraint = AnyTrigger>
 struct MultiStepMinimizer {

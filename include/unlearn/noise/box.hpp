@@ -51,8 +51,7 @@ static_assert(std::is_trivially_copyable_v<Box<float>>);
 template <std::floating_point T>
 void require_in_box(const Box<T>& box, std::span<const std::type_identity_t<T>> signal,
                     std::size_t number) {
-  if (box.contains(signal)) [[likely]]
-    return;
+  if (box.contains(signal)) return;
   std::size_t at = 0;
   while (box.contains(signal.subspan(at, 1))) ++at;
   std::string thing = "signal " + number_text(number);

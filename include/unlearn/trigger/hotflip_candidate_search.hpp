@@ -124,8 +124,7 @@ struct HotFlipCandidateSearch {
   /// @param accept    a CandidateHook; called in order of rank for allowed tokens, until it has
   ///                  accepted k of them or the spares are used up
   /// @returns [samples, positions, k], as the overload above
-  /// @throws InvalidArgument when k is 0 or above the vocabulary. What the ranker throws passes
-  /// through.
+  /// @throws InvalidArgument when k is 0 or above the vocabulary, and what the ranker throws
   template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {

@@ -22,8 +22,7 @@ namespace unlearn::detail {
 template <ContrastiveLoss Loss>
 void require_enough_pairs(std::string_view stage, std::size_t pairs) {
   constexpr std::size_t least = least_pairs_of<Loss>;
-  if (pairs >= least) [[likely]]
-    return;
+  if (pairs >= least) return;
   throw InvalidArgument(
       expectation("pairs in the smallest batch of the " + std::string(stage) + " stage",
                   "at least " + in_words(least) +
