@@ -518,19 +518,5 @@ TEST(MultiStepMinimizer, TakesAllRowsWhenABatchIsLargerThanTheData) {
   }
 }
 
-// The loss of a single pair is 0, whatever its embeddings are.
-TEST(MultiStepMinimizer, HasNothingToDoInBatchesOfOne) {
-  Example<> example;
-  auto mem = small_mem();
-  mem.batch_size = 1;
-  mem.stop_loss = 0.01;
-  const RunResult result = example.run(mem);
-  EXPECT_EQ(result.stop, StopReason::converged);
-  EXPECT_EQ(result.rounds, 1U);
-  EXPECT_EQ(result.loss, 0);
-  EXPECT_THAT(all_noise(example.state), Each(0));
-  EXPECT_EQ(example.state.triggers, TriggerTable(6, two_words));
-}
-
 }  // namespace
 }  // namespace unlearn
