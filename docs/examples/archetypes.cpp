@@ -312,7 +312,7 @@ int main() {
 
   // [composition]
   unlearn::MultiStepMinimizer<Brightening, BackPlacement, Attraction, NoStutter> mem{
-      .descent = {.step = 0.01}, .ball = {.radius = 0.05}};
+      .descent = {.step = 0.01}, .ball = {.radius = 0.05}, .search = {.candidates = 8}};
   // [/composition]
   mem.rounds = 2;
   mem.surrogate_steps = 5;

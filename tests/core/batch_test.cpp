@@ -9,13 +9,16 @@
 #include <type_traits>
 #include <vector>
 
+#include "message_of.hpp"
 #include "special_numbers.hpp"
+#include "unlearn/core/error.hpp"
 
 namespace unlearn {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using testing::message_of;
 
 static_assert(PixelBatch::unit == 1.0 / 255 && FloatBatch::unit == 1);
 static_assert(SignalBatch<double, double>::unit == 1);
@@ -93,6 +96,12 @@ TEST(TokenBatch, HasNoTriggersUnlessItIsToldWhereTheyStand) {
   const TokenBatch batch{.tokens = {tokens.data(), {2, 1}}, .lengths = lengths};
   EXPECT_EQ(batch.trigger_length(), 0U);
   EXPECT_THAT(batch.sequence(1), IsEmpty());
+}
+
+TEST(RequireNumbered, TakesAsManyAsAnIndexCanNumber) {
+  EXPECT_NO_THROW(require_numbered("rows", 4'294'967'295));
+  EXPECT_EQ(message_of<InvalidArgument>([] { require_numbered("rows", 4'294'967'296); }),
+            "rows: expected at most 2^32 - 1 = 4294967295 (split the data set), got 4294967296");
 }
 
 }  // namespace

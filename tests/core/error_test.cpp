@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <concepts>
+#include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -39,6 +41,19 @@ TEST(RequireSize, ThrowsUnlessTheSizesAgree) {
   EXPECT_NO_THROW(require_size("rows", 4, 4));
   EXPECT_THAT([] { require_size("rows", 4, 5); },
               ThrowsMessage<InvalidArgument>(StrEq("rows: expected 4, got 5")));
+}
+
+TEST(RequireAddressable, MultipliesUpToWhatMemoryCanBeAddressedFor) {
+  constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max();
+  EXPECT_EQ(require_addressable<char>("rows", 3, 4), 12U);
+  EXPECT_EQ(require_addressable<char>("rows", most, 1), most);
+  EXPECT_EQ(require_addressable<char>("rows", 2 * most, 0), 0U);
+  EXPECT_EQ(require_addressable<int>("rows", most / 8, 2), most / 8 * 2);
+  EXPECT_THAT([] { (void)require_addressable<int>("rows", most / 8 + 1, 2); },
+              ThrowsMessage<InvalidArgument>(
+                  StrEq("rows: expected at most 1152921504606846975, got 1152921504606846976")));
+  EXPECT_THROW((void)require_addressable<char>("rows", most / 2 + 1, 4), InvalidArgument)
+      << "the product overflows to 0";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "message_of.hpp"
@@ -108,6 +109,16 @@ TEST(GroupMap, RefusesAGroupWithoutRows) {
             "rows of group 1: expected at least 1, got 0");
 }
 
+// Memory for all these rows would be 16 GiB, and their numbers would begin again at 0.
+TEST(GroupMap, RefusesMoreRowsThanAnIndexCanNumber) {
+  constexpr std::size_t too_many = std::size_t{1} << 32U;
+  const std::string message =
+      "rows of a group map: expected at most 2^32 - 1 = 4294967295 (split the data set), got "
+      "4294967296";
+  EXPECT_EQ(message_of<InvalidArgument>([] { (void)GroupMap::per_row(too_many); }), message);
+  EXPECT_EQ(message_of<InvalidArgument>([] { (void)GroupMap::universal(too_many); }), message);
+}
+
 // States copy maps. A copy must not refer to the original.
 TEST(GroupMap, IsAValue) {
   GroupMap map({0, 1, 0}, 2);
@@ -138,6 +149,16 @@ TEST(Scope, RefusesASourceThatNamesASignalItDoesNotHaveOrHasOneThatNoRowNames) {
   } too_few;
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)Scope::of(too_few); }),
             "group of a row: expected below 1, got 1");
+  struct Endless : ThreeRows {
+    static std::size_t rows() { return std::size_t{1} << 32U; }
+  } endless;
+  EXPECT_THAT(message_of<InvalidArgument>([&] { (void)Scope::of(endless); }),
+              ::testing::StartsWith("rows of the pair source: expected at most 2^32 - 1"));
+  struct EndlessSignals : ThreeRows {
+    static std::size_t signals() { return std::size_t{1} << 32U; }
+  } endless_signals;
+  EXPECT_THAT(message_of<InvalidArgument>([&] { (void)Scope::of(endless_signals); }),
+              ::testing::StartsWith("signals of the pair source: expected at most 2^32 - 1"));
   struct ThreeSignals : ThreeRows {
     static std::size_t signals() { return 3; }
   } too_many;

@@ -10,6 +10,7 @@
 #include "contrast/reference_info_nce.hpp"
 #include "message_of.hpp"
 #include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/contrast/siglip.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/random.hpp"
 
@@ -154,6 +155,23 @@ TEST(LossPullback, WorksOnTheMinimalLoss) {
   EXPECT_EQ(pullback(a), b);
   EXPECT_EQ(pullback.value(), 5 + 12 + 21 + 36);
 }
+
+TEST(LossPullback, CountsItsCalls) {
+  const Matrix a{{1, 2}};
+  LossPullback pullback(Product{}, a, 1.0);
+  EXPECT_EQ(pullback.calls(), 0U);
+  (void)pullback(a);
+  EXPECT_EQ(pullback.calls(), 1U);
+  (void)pullback(a);
+  EXPECT_EQ(pullback.calls(), 2U);
+}
+
+struct OfThree : Product {
+  static constexpr int least_pairs = 3;
+};
+static_assert(least_pairs_of<OfThree> == 3);
+static_assert(least_pairs_of<Product> == 1, "unless the loss says more");
+static_assert(least_pairs_of<InfoNce> == 2 && least_pairs_of<SigLip> == 1);
 
 }  // namespace
 }  // namespace unlearn

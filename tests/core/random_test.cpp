@@ -91,6 +91,35 @@ TEST(UniformBelow, RejectsABoundOfZero) {
       ThrowsMessage<InvalidArgument>(StrEq("bound of a random draw: expected at least 1, got 0")));
 }
 
+/// A generator that is out of order: it always returns the same number.
+struct Stuck {
+  using result_type = std::uint64_t;
+  result_type number = 0;
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return std::numeric_limits<result_type>::max(); }
+  result_type operator()() const { return number; }
+};
+
+TEST(UniformBelow, GivesUpOnAGeneratorThatIsStuck) {
+  Stuck rng;
+  EXPECT_THAT([&] { (void)uniform_below(3, rng); },
+              ThrowsMessage<InvalidArgument>(
+                  StrEq("random generator: expected one whose draws vary, such as a seeded "
+                        "std::mt19937_64, got 256 unusable draws in a row")));
+  std::array<int, 3> items{1, 2, 3};
+  EXPECT_THROW(shuffle(std::span<int>(items), rng), InvalidArgument);
+  Stuck above{.number = 5};
+  EXPECT_EQ(uniform_below(3, above), 2U) << "no draw is rejected";
+}
+
+TEST(UniformBelow, GoesOnThroughMoreRejectedDrawsThanEverComeInARow) {
+  std::vector<std::uint64_t> draws(255, 0);
+  draws.push_back(7);
+  FullScript rng(draws);
+  EXPECT_EQ(uniform_below(3, rng), 1U);
+  EXPECT_EQ(rng.drawn(), 256U);
+}
+
 TEST(Shuffle, GivesEachOrderForExactlyOneSequenceOfDraws) {
   // 3 items need a draw below 3 and one below 2. Below 3, a draw of 0 would be rejected.
   std::set<std::array<int, 3>> orders;

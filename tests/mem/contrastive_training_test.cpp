@@ -118,6 +118,11 @@ TEST(ContrastiveTraining, RefusesWhatCannotBe) {
   Training<Pixels> run;
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)run({.steps = 1, .batch_size = 0}); }),
             "batch size: expected at least 1, got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)run({}); }),
+            "steps of a round: expected at least 1, got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)run({.steps = 1, .batch_size = 1}); }),
+            "pairs in the smallest batch of the surrogate stage: expected at least 2, which the "
+            "loss compares (raise batch_size, or give more pairs), got 1");
   Training<Pixels> empty{.pairs = Pixels({.signals = 0})};
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)empty({.steps = 1}); }),
             "rows of the pair source: expected at least 1, got 0");

@@ -348,16 +348,6 @@ TEST(MultiStepMinimizer, TakesTriggerTokensFromItsFilterOnly) {
   EXPECT_THAT(tokens({}), Not(::testing::IsSubsetOf(allowed)));
 }
 
-TEST(MultiStepMinimizer, LeavesTheTriggersWhenTheFilterAllowsNone) {
-  const auto filter = TokenFilter::only(Pixels::vocabulary, {});
-  Example<> example;
-  auto mem = small_mem();
-  mem.filter = filter;
-  const RunResult result = example.run(mem);
-  EXPECT_EQ(result.hypotheses, 0U);
-  EXPECT_EQ(all_triggers(example.state.triggers), all_triggers(TriggerTable(6, two_words)));
-}
-
 /// Row r must not have tokens that are equal to r modulo 3.
 struct NotItsRemainder {
   bool operator()(Index row, std::span<const Token> trigger) const {
@@ -528,20 +518,6 @@ TEST(MultiStepMinimizer, TakesAllRowsWhenABatchIsLargerThanTheData) {
     (void)example.run(mem);
     EXPECT_EQ(example.everything(), expected.everything()) << size;
   }
-}
-
-// The loss of a single pair is 0, whatever its embeddings are.
-TEST(MultiStepMinimizer, HasNothingToDoInBatchesOfOne) {
-  Example<> example;
-  auto mem = small_mem();
-  mem.batch_size = 1;
-  mem.stop_loss = 0.01;
-  const RunResult result = example.run(mem);
-  EXPECT_EQ(result.stop, StopReason::converged);
-  EXPECT_EQ(result.rounds, 1U);
-  EXPECT_EQ(result.loss, 0);
-  EXPECT_THAT(all_noise(example.state), Each(0));
-  EXPECT_EQ(example.state.triggers, TriggerTable(6, two_words));
 }
 
 }  // namespace

@@ -193,7 +193,9 @@ TEST(MemoryNoiseStore, RefusesAProductThatOverflows) {
   constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
   EXPECT_THROW(MemoryNoiseStore(most / 2, 4), InvalidArgument);
   EXPECT_THROW(MemoryNoiseStore(std::size_t{1} << 32U, std::size_t{1} << 32U), InvalidArgument);
-  EXPECT_EQ(MemoryNoiseStore(most, 0).groups(), most);
+  constexpr std::size_t numbered = std::numeric_limits<Index>::max();
+  EXPECT_EQ(MemoryNoiseStore(numbered, 0).groups(), numbered);
+  EXPECT_THROW(MemoryNoiseStore(numbered + 1, 0), InvalidArgument);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -179,6 +181,7 @@ TEST(HotFlipCandidateSearch, FindsWhatASortOfAllScoresFinds) {
   SplitMix64 rng(1);
   for (const std::size_t vocabulary : {1U, 63U, 64U, 65U, 1023U, 1024U, 1025U, 2048U, 3500U}) {
     for (const std::size_t k : {1U, 7U, 16U}) {
+      if (k > vocabulary) continue;
       for (const std::size_t width : {1U, 3U, 16U}) {
         SCOPED_TRACE(::testing::Message() << vocabulary << " tokens, k = " << k << ", " << width);
         const HotFlipProblem problem = exact_problem(
@@ -367,8 +370,8 @@ TEST(HotFlipCandidateSearch, AsksTheHookAboutTokensOnly) {
       asked.push_back(token);
       return false;
     };
-    (void)HotFlipCandidateSearch{}(policy, problem.gradients(), problem.embeddings(),
-                                   TokenFilter(3), hook);
+    (void)HotFlipCandidateSearch{.candidates = 3}(policy, problem.gradients(), problem.embeddings(),
+                                                  TokenFilter(3), hook);
     EXPECT_THAT(asked, ElementsAre(2, 1, 0));
   });
 }
@@ -465,17 +468,56 @@ TEST(HotFlipCandidateSearch, OfNoRowsFindsNothing) {
   EXPECT_THAT(found_everywhere({.candidates = 2}, problem, TokenFilter(2)), IsEmpty());
 }
 
-TEST(HotFlipCandidateSearch, OfNoTokensFindsNone) {
-  const HotFlipProblem problem{1, 2, 1, 0, {1, 1}, {}};
-  EXPECT_THAT(found_everywhere({.candidates = 2}, problem, TokenFilter(0)),
-              ElementsAre(no_token, no_token, no_token, no_token));
+TEST(HotFlipCandidateSearch, RanksNoMoreSparesThanThereAreTokens) {
+  const HotFlipProblem problem = with_scores({2, 1, 3});
+  constexpr std::size_t endless = std::numeric_limits<std::size_t>::max();
+  EXPECT_THAT(found_everywhere({.candidates = 2, .spares = endless}, problem, TokenFilter(3)),
+              ElementsAre(1, 0));
+  EXPECT_THAT(found_everywhere({.candidates = 3, .spares = 1}, problem, TokenFilter(3)),
+              ElementsAre(1, 0, 2));
+}
+
+// Room for so many candidates would be gigabytes, or its size would overflow.
+TEST(HotFlipCandidateSearch, RefusesMoreCandidatesThanTokensBeforeItTakesMemory) {
+  const HotFlipProblem problem = with_scores({2, 1, 3});
+  const HotFlipProblem no_tokens{1, 2, 1, 0, {1, 1}, {}};
+  const std::string message = "candidates of a HotFlip search: expected at most the vocabulary of ";
+  for (const std::size_t k : {std::size_t{4}, std::numeric_limits<std::size_t>::max()}) {
+    const HotFlipCandidateSearch search{.candidates = k};
+    for_every_policy([&](const auto& policy) {
+      EXPECT_EQ(message_of<InvalidArgument>([&] {
+                  (void)search(policy, problem.gradients(), problem.embeddings(), TokenFilter(3));
+                }),
+                message + "3, got " + std::to_string(k));
+      EXPECT_EQ(message_of<InvalidArgument>([&] {
+                  (void)search(policy, no_tokens.gradients(), no_tokens.embeddings(),
+                               TokenFilter(0));
+                }),
+                message + "0, got " + std::to_string(k));
+    });
+    SortingRanker ranker{.problem = &problem};
+    EXPECT_EQ(message_of<InvalidArgument>(
+                  [&] { (void)search(ranker, problem.gradients(), TokenFilter(3)); }),
+              message + "3, got " + std::to_string(k));
+    EXPECT_THAT(ranker.asked, Each(0U)) << "it is not called";
+  }
+}
+
+TEST(TriggerCandidates, RefuseSizesWhoseProductOverflows) {
+  constexpr std::size_t half = std::size_t{1} << 32U;
+  EXPECT_THAT(message_of<InvalidArgument>([] { TriggerCandidates(half, half, 1); }),
+              ::testing::StartsWith("samples of trigger candidates: expected at most "));
+  EXPECT_THAT(message_of<InvalidArgument>([] { TriggerCandidates(1, half, half); }),
+              ::testing::StartsWith("positions of trigger candidates: expected at most "));
+  EXPECT_THAT(message_of<InvalidArgument>([] { TopTokens(half, half); }),
+              ::testing::StartsWith("rows of ranked tokens: expected at most "));
 }
 
 TEST(HotFlipCandidateSearch, NamesWhatIsWrong) {
   const Floats numbers(12);
   const View<const float, 3> gradients(numbers.data(), {2, 2, 3});
   const View<const float, 2> embeddings(numbers.data(), {4, 3});
-  const HotFlipCandidateSearch search;
+  const HotFlipCandidateSearch search{.candidates = 2};
   for_every_policy([&](const auto& policy) {
     EXPECT_EQ(message_of<InvalidArgument>([&] {
                 (void)search(policy, gradients, View<const float, 2>(numbers.data(), {6, 2}),

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -80,6 +81,12 @@ TEST(TokenFilter, NamesAnIdOutsideTheVocabulary) {
               expected);
   }
   EXPECT_EQ(filter.count(), 70U);
+}
+
+TEST(TokenFilter, RefusesAVocabularyThatATokenCannotNumber) {
+  EXPECT_EQ(message_of<InvalidArgument>([] { TokenFilter(std::size_t{1} << 31U); }),
+            "vocabulary of a TokenFilter: expected at most 2147483647, got 2147483648");
+  EXPECT_THROW(TokenFilter(std::numeric_limits<std::size_t>::max()), InvalidArgument);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -96,7 +97,33 @@ TEST(TriggerTable, NamesWhatIsWrong) {
             "tokens of a trigger table: expected 6, got 5");
   std::mt19937_64 rng(1);
   const TokenFilter none = TokenFilter::only(10, {});
-  EXPECT_THROW((void)TriggerTable::random(2, 3, none, rng), InvalidArgument);
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)TriggerTable::random(2, 3, none, rng); }),
+            "tokens that the filter of random triggers allows: expected at least 1, got 0");
+  EXPECT_NO_THROW((void)TriggerTable::random(2, 0, none, rng)) << "nothing is drawn";
+}
+
+TEST(TriggerTable, RefusesMoreGroupsThanCanBe) {
+  constexpr std::size_t index = std::size_t{1} << 32U;
+  const std::string groups = "groups of a trigger table: expected at most ";
+  EXPECT_THAT(message_of<InvalidArgument>([] { TriggerTable(index, Tokens{}); }),
+              ::testing::StartsWith(groups + "2^32 - 1"));
+  constexpr std::size_t long_trigger = std::size_t{1} << 62U;
+  EXPECT_EQ(message_of<InvalidArgument>([] { TriggerTable(4, long_trigger, {}); }),
+            groups + "0, got 4")
+      << "4 times that is 0";
+}
+
+TEST(RequireInVocabulary, NamesTheTriggerThePositionTheTokenAndTheVocabulary) {
+  TriggerTable table(3, 2, {0, 1, 2, 3, 4, 9});
+  EXPECT_NO_THROW(require_in_vocabulary(table, 10));
+  EXPECT_NO_THROW(require_in_vocabulary(TriggerTable(5, Tokens{}), 0));
+  EXPECT_EQ(message_of<InvalidArgument>([&] { require_in_vocabulary(table, 9); }),
+            "token 1 of trigger 2: expected below the model's vocabulary of 9, and not negative, "
+            "got 9");
+  table[1][0] = Token{-1};
+  EXPECT_EQ(message_of<InvalidArgument>([&] { require_in_vocabulary(table, 10); }),
+            "token 0 of trigger 1: expected below the model's vocabulary of 10, and not negative, "
+            "got -1");
 }
 
 }  // namespace

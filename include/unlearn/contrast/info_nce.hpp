@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <type_traits>
 #include <vector>
 
@@ -96,6 +97,9 @@ template <class A, class B>
 
 /// info_nce() as a policy.
 struct InfoNce {
+  /// One pair alone has the loss 0, whatever its embeddings.
+  static constexpr std::size_t least_pairs = 2;
+
   /// The value with its gradients: info_nce().
   template <class A, class B>
     requires EmbeddingPair<A, B>

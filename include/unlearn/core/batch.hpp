@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <string_view>
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
@@ -17,6 +19,15 @@ using Token = std::int32_t;
 
 /// The number of a pair, signal or group, counted from 0.
 using Index = std::uint32_t;
+
+/// Checks a number of pairs, signals or groups, before memory is taken for them.
+/// @param thing what is counted
+/// @throws InvalidArgument when there are more than an Index can number: 2^32 − 1
+inline void require_numbered(std::string_view thing, std::size_t count) {
+  constexpr std::size_t most = std::numeric_limits<Index>::max();
+  require(count <= most, thing,
+          "at most 2^32 - 1 = " + detail::in_words(most) + " (split the data set)", count);
+}
 
 /// B perturbed signals I + δ (images, audio) as a model gets them: clean signals and their noise.
 ///

@@ -21,9 +21,10 @@ namespace unlearn {
 /// TokenBatch, [R, L]) and a pullback `p`:
 ///  1. `m.encode_signals(s)` returns [B, D] embeddings, `m.encode_texts(t)` [R, D] for any R. Both
 ///     run in evaluation mode. Embeddings need not be normalised. Row r depends on input r alone.
-///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and writes the
-///     gradient with respect to the perturbed signals to `out` [B, elements]. On the pixel grid any
-///     positive multiple will do, as only signs are used.
+///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and assigns the
+///     gradient with respect to the perturbed signals to every element of `out` [B, elements],
+///     which may hold anything before. On the pixel grid any positive multiple will do, as only
+///     signs are used.
 ///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger positions
 ///     (`t.trigger_positions`): `out` [R, n, E].
 ///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.

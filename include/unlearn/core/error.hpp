@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -71,6 +72,21 @@ void require(bool holds, std::string_view thing, const Expected& expected, const
 /// @throws InvalidArgument unless `got` is `expected`; `thing` says which size it is
 inline void require_size(std::string_view thing, std::size_t expected, std::size_t got) {
   require(expected == got, thing, expected, got);
+}
+
+/// Checks a number of equal parts, before memory is taken for them.
+/// @param thing what is counted
+/// @param count how many there are
+/// @param each  the elements of each
+/// @tparam T    the type of an element
+/// @returns count · each, the elements of an array that holds all of them
+/// @throws InvalidArgument when that is more than memory can be addressed for
+template <class T>
+std::size_t require_addressable(std::string_view thing, std::size_t count, std::size_t each) {
+  constexpr std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(T);
+  const std::size_t most = each == 0 ? count : limit / each;
+  require(count <= most, thing, "at most " + detail::in_words(most), count);
+  return count * each;
 }
 
 }  // namespace unlearn

@@ -26,13 +26,15 @@ class GroupMap {
   /// Puts row r into group group_of_row[r].
   /// @param group_of_row a group for each row
   /// @param groups       the number of groups; each must have at least one row
-  /// @throws InvalidArgument for a group that is not below `groups`, or one without rows
+  /// @throws InvalidArgument for a group that is not below `groups`, for one without rows, and for
+  ///         2^32 rows or more
   GroupMap(std::vector<Index> group_of_row, std::size_t groups)
       // Among more groups than rows, the first rows + 1 groups hold one without rows. So a number
       // that is not a label at all takes no memory.
       : group_of_row_(std::move(group_of_row)),
         first_(std::min(groups, group_of_row_.size() + 1) + 1),
         rows_(group_of_row_.size()) {
+    require_numbered("rows of a group map", group_of_row_.size());
     for (const Index group : group_of_row_) {
       require(group < groups, "group of a row", "below " + std::to_string(groups), group);
       if (group + std::size_t{1} < first_.size()) ++first_[group + std::size_t{1}];
@@ -49,14 +51,18 @@ class GroupMap {
 
   /// A group for each row: sample-wise triggers, or a noise for each caption as in the reference
   /// implementation of MEM.
+  /// @throws InvalidArgument for 2^32 rows or more
   [[nodiscard]] static GroupMap per_row(std::size_t rows) {
+    require_numbered("rows of a group map", rows);
     std::vector<Index> group_of_row(rows);
     std::iota(group_of_row.begin(), group_of_row.end(), Index{0});
     return {std::move(group_of_row), rows};
   }
 
   /// One group for all rows: a universal trigger or noise.
+  /// @throws InvalidArgument for 2^32 rows or more
   [[nodiscard]] static GroupMap universal(std::size_t rows) {
+    require_numbered("rows of a group map", rows);
     return {std::vector<Index>(rows, 0), rows > 0 ? std::size_t{1} : std::size_t{0}};
   }
 
@@ -100,8 +106,12 @@ struct Scope {
   /// The default: one noise for each signal, which its captions share, and one trigger for each
   /// caption.
   /// @param pairs a PairSource
+  /// @throws InvalidArgument for 2^32 rows or signals or more, and when a signal has no row or a
+  ///         row no signal
   template <class Pairs>
   [[nodiscard]] static Scope of(Pairs& pairs) {
+    require_numbered("rows of the pair source", pairs.rows());
+    require_numbered("signals of the pair source", pairs.signals());
     std::vector<Index> signals(pairs.rows());
     for (std::size_t r = 0; r < signals.size(); ++r) {
       signals[r] = static_cast<Index>(pairs.signal_of(static_cast<Index>(r)));

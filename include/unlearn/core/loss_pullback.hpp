@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/matrix.hpp"
@@ -30,6 +31,9 @@ namespace unlearn {
 ///  7. The value of `l(a, b, logit_scale)` also has the derivatives with respect to the model's
 ///     parameters, such as `grad_log_scale` and `grad_bias`. Only the model's own `train_step`
 ///     reads them.
+///  8. `L::least_pairs`, a static constexpr number, is the fewest pairs of which the loss can learn
+///     anything: 2 where it only compares the pairs of a batch with each other. Without it, 1. A
+///     run refuses smaller batches.
 template <class L>
 concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double logit_scale) {
   { loss(a, a, logit_scale).value } -> std::convertible_to<double>;
@@ -37,6 +41,16 @@ concept ContrastiveLoss = requires(const L& loss, View<const float, 2> a, double
   { loss(a, a, logit_scale).grad_b } -> FloatMatrix;
   { loss.value(a, a, logit_scale) } -> std::convertible_to<double>;
 };
+
+/// The fewest pairs in a batch of this loss: `Loss::least_pairs`, or 1 where it has none.
+template <ContrastiveLoss Loss>
+inline constexpr std::size_t least_pairs_of = [] {
+  if constexpr (requires { Loss::least_pairs; }) {
+    return static_cast<std::size_t>(Loss::least_pairs);
+  } else {
+    return std::size_t{1};
+  }
+}();
 
 /// Turns a model's embeddings into the gradient that the model is to send backward.
 ///
@@ -55,6 +69,7 @@ class LossPullback {
 
   /// @throws InvalidArgument when the shapes of the two towers' embeddings differ.
   [[nodiscard]] Matrix operator()(View<const float, 2> embeddings) {
+    ++calls_;
     auto result = loss_(embeddings, fixed_, logit_scale_);
     value_ = result.value;
     return as_eigen(result.grad_a);
@@ -62,12 +77,15 @@ class LossPullback {
 
   /// The loss at the embeddings of the last call.
   [[nodiscard]] double value() const { return value_; }
+  /// How often it has been called: once, if the model keeps to its contract.
+  [[nodiscard]] std::size_t calls() const { return calls_; }
 
  private:
   Loss loss_;
   View<const float, 2> fixed_;
   double logit_scale_;
   double value_ = 0;
+  std::size_t calls_ = 0;
 };
 
 }  // namespace unlearn

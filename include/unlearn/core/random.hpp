@@ -42,13 +42,20 @@ template <std::uniform_random_bit_generator Rng>
 /// A uniformly distributed integer in [0, bound), without modulo bias.
 ///
 /// 64-bit draws below 2^64 mod bound are rejected: fewer than half of all draws.
-/// @throws InvalidArgument when `bound` is 0
+/// @throws InvalidArgument when `bound` is 0, or when 256 draws in a row are rejected. A generator
+///         that works does so with a probability below 2^-256; one that always returns the same
+///         number may do so for ever.
 template <std::uniform_random_bit_generator Rng>
 [[nodiscard]] std::size_t uniform_below(std::size_t bound, Rng& rng) {
   require(bound > 0, "bound of a random draw", "at least 1", bound);
   const std::uint64_t rejected = (0 - static_cast<std::uint64_t>(bound)) % bound;
   std::uint64_t bits = random_bits(rng);
-  while (bits < rejected) bits = random_bits(rng);
+  for (int draws = 1; bits < rejected; ++draws) {
+    require(draws < 256, "random generator",
+            "one whose draws vary, such as a seeded std::mt19937_64",
+            "256 unusable draws in a row");
+    bits = random_bits(rng);
+  }
   return static_cast<std::size_t>(bits % bound);
 }
 

@@ -13,6 +13,7 @@
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/group_map.hpp"
+#include "unlearn/mem/detail/box_check.hpp"
 #include "unlearn/mem/perturbed_signal.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/box.hpp"
@@ -41,6 +42,9 @@ void prefetch(Source& source, const std::vector<Index>& next) {
 
 /// Loads the clean signals I of a batch and their noise δ, [B, elements] each, into the memory of a
 /// policy. The stages of a run share one loader: a batch is valid until the next one is loaded.
+///
+/// Float signals must be in the box. Each is checked the first time that it is loaded; a device's
+/// signals are copied to the host for that.
 template <ExecutionPolicy P, PairSource PairsT, NoiseStore NoiseT>
 class BatchLoader {
  public:
@@ -69,6 +73,7 @@ class BatchLoader {
   BatchLoader(const P& policy, const Sources& sources, std::size_t rows)
       : policy_(&policy),
         sources_(sources),
+        box_check_(sources.box, std::is_integral_v<Sample> ? 0 : sources.pairs.signals()),
         clean_(scratch<Sample>(policy, rows * sources.pairs.elements())),
         delta_(scratch<Delta>(policy, rows * sources.pairs.elements())) {}
 
@@ -78,6 +83,7 @@ class BatchLoader {
   /// Loads perturbed signals. Each noise is clipped so that I + δ is in the valid range.
   /// @param batch the signals and their noise groups
   /// @param next  the batch after it, which a source may prefetch; empty if it is not known
+  /// @throws InvalidArgument for a float signal that is outside the box or not finite
   Batch load(std::span<const PerturbedSignal> batch, std::span<const PerturbedSignal> next) {
     load_clean(batch, next);
     sources_.noise.load(noise_groups_of(batch), delta());
@@ -88,15 +94,19 @@ class BatchLoader {
   /// Loads only the clean signals; with_noise() then adds the noise.
   /// @param batch the signals; their noise groups have no effect
   /// @param next  the batch after it, which a source may prefetch; empty if it is not known
+  /// @throws InvalidArgument for a float signal that is outside the box or not finite
   void load_clean(std::span<const PerturbedSignal> batch, std::span<const PerturbedSignal> next) {
     size_ = batch.size();
-    sources_.pairs.load_signals(signals_of(batch), View<Sample, 2>(clean_.data(), extents()));
+    const std::vector<Index> signals = signals_of(batch);
+    sources_.pairs.load_signals(signals, View<Sample, 2>(clean_.data(), extents()));
+    if constexpr (!std::is_integral_v<Sample>) box_check_(*policy_, signals, clean());
     detail::prefetch(sources_.pairs, signals_of(next));
   }
 
   /// Loads the perturbed signals of rows, with the noise of their groups, clipped as above.
   /// @param rows the rows of the batch
   /// @param next the rows of the batch after it; empty if they are not known
+  /// @throws InvalidArgument for a float signal that is outside the box or not finite
   Batch load(std::span<const Index> rows, std::span<const Index> next) {
     return load(perturbed_signals_of(sources_.pairs, sources_.scope, rows),
                 perturbed_signals_of(sources_.pairs, sources_.scope, next));
@@ -138,6 +148,7 @@ class BatchLoader {
   const P* policy_;
   Sources sources_;
   std::size_t size_ = 0;
+  detail::BoxCheck box_check_;
   ScratchOf<Sample, P> clean_;
   ScratchOf<Delta, P> delta_;
 };

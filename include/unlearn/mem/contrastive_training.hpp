@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "unlearn/contrast/info_nce.hpp"
+#include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/mem/batch_loader.hpp"
@@ -29,7 +30,7 @@ namespace unlearn {
 template <ContrastiveLoss Loss = InfoNce, class Placement = FrontPlacement>
 struct ContrastiveTraining {
   std::uint32_t rounds = 1;      ///< the most rounds, including those before a resume
-  std::size_t steps = 0;         ///< optimiser steps a round
+  std::size_t steps = 0;         ///< optimiser steps a round; at least 1
   std::size_t batch_size = 128;  ///< rows in a batch; fewer if there are fewer rows
   Loss loss{};                   ///< what the model minimises
   Placement placement{};         ///< cuts captions that are longer than the context
@@ -42,10 +43,9 @@ struct ContrastiveTraining {
   /// @param rng       the run's generator
   /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
   /// @returns why the run ended, and its losses
-  /// @throws InvalidArgument for no rows, for a batch size of 0, and for a progress that is not one
-  /// of
-  ///         this run. What the model, the source or an
-  ///         observer throws passes through.
+  /// @throws InvalidArgument for no rows or 2^32 of them, for no steps, for a batch that is too
+  ///         small for the loss, and for a progress that is not one of this run. What the model,
+  ///         the source or an observer throws passes through.
   template <class Model, PairSource Pairs, std::uniform_random_bit_generator Rng,
             class... Observers>
   RunResult train(Model& model, Pairs& pairs, TrainingState& state, Rng& rng,
@@ -55,6 +55,8 @@ struct ContrastiveTraining {
                   "the model is not unlearn::Trainable: see its requirements in "
                   "unlearn/core/concepts.hpp");
     require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
+    require_numbered("rows of the pair source", pairs.rows());
+    require(steps > 0 || rounds == 0, "steps of a round", "at least 1", steps);
     require(batch_size > 0, "batch size", "at least 1", batch_size);
     Loader loader(pairs);
     BareCaptions texts(pairs, placement);

@@ -15,6 +15,7 @@
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/mem/batch_loader.hpp"
@@ -46,7 +47,9 @@ namespace unlearn {
 /// signal once.
 ///
 /// This class only puts the parts together; each of them also works alone. A level without steps is
-/// left out. So EM and UAP are configurations of this class: see configurations.hpp.
+/// left out, and so is the search if triggers have no tokens. So EM and UAP are configurations of
+/// this class: see configurations.hpp.
+///
 /// Source: X. Liu et al., "Multimodal Unlearnable Examples: Protecting Data against Multimodal
 /// Contrastive Learning", ACM MM 2024.
 template <class Ball = LinfBall<double>, class Placement = FrontPlacement, class Loss = InfoNce,
@@ -79,9 +82,11 @@ struct MultiStepMinimizer {
   /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
   /// @returns why the run ended, its losses, and how much work it did. With a deterministic model,
   ///          the same state and generator give the same bytes for any number of threads.
-  /// @throws InvalidArgument when shapes or settings do not fit together. What the model, the
-  ///         source, the store or an observer throws passes through; the state is then that of the
-  ///         last complete batch.
+  /// @throws InvalidArgument when shapes or settings do not fit together, when a level that is to
+  ///         run could change nothing (see the constructors of the stages), for a float signal
+  ///         outside the box, and for a model whose gradient functions do not keep to DualEncoder.
+  ///         What the model, the source, the store or an observer throws passes through. The state
+  ///         is then that of the last complete batch.
   template <class Model, PairSource Pairs, class Store, std::uniform_random_bit_generator Rng,
             class... Observers>
   RunResult minimize(Model& model, Pairs& pairs, RunState<Store>& state, Rng& rng,
@@ -106,7 +111,7 @@ struct MultiStepMinimizer {
   /// @param rng       the run's generator
   /// @param observers each an Observer of RunBegin, BatchEnd, RoundEnd, RunEnd or SafePoint
   /// @returns why the run ended, its losses, and how much work it did
-  /// @throws InvalidArgument when shapes or settings do not fit together
+  /// @throws InvalidArgument as the overload above
   template <ExecutionPolicy Policy, class Model, PairSource Pairs, class Store,
             std::uniform_random_bit_generator Rng, class... Observers>
   RunResult minimize(const Policy& policy, Model& model, Pairs& pairs, RunState<Store>& state,
@@ -184,9 +189,18 @@ struct MultiStepMinimizer {
   template <class Pairs, class State>
   void check(Pairs& pairs, const State& state) const {
     require(pairs.rows() > 0, "rows of the pair source", "at least 1", pairs.rows());
+    require_numbered("rows of the pair source", pairs.rows());
+    require_numbered("signals of the pair source", pairs.signals());
+    require(pairs.elements() > 0, "elements of a signal", "at least 1", pairs.elements());
     require(batch_size > 0, "batch size", "at least 1", batch_size);
     require(encode_rows > 0, "encode_rows", "at least 1", encode_rows);
     require(descent.steps >= 0, "steps of the descent", "at least 0", descent.steps);
+    const bool searches = trigger_rounds > 0 && state.triggers.length() > 0;
+    require(rounds == 0 || surrogate_steps > 0 || descent.steps > 0 || searches,
+            "levels of the run",
+            "surrogate_steps, descent.steps, or trigger_rounds with triggers in the state",
+            "none of them");
+    require(!is_nan(stop_loss), "stop_loss", "a number", stop_loss);
     box.validate();
     require_size("rows of the noise scope", pairs.rows(), state.scope.noise.rows());
     require_size("rows of the trigger scope", pairs.rows(), state.scope.triggers.rows());

@@ -16,7 +16,9 @@
 namespace unlearn {
 
 /// The numbers 0 to `count` − 1 in a random order that depends only on `seed`.
+/// @throws InvalidArgument for a count of 2^32 or more
 [[nodiscard]] inline std::vector<Index> drawn_order(std::size_t count, std::uint64_t seed) {
+  require_numbered("numbers to be put in order", count);
   std::vector<Index> order(count);
   std::iota(order.begin(), order.end(), Index{0});
   SplitMix64 generator(seed);
@@ -34,6 +36,9 @@ struct PassCut {
   [[nodiscard]] std::size_t batches() const {
     return count / batch_size + (count % batch_size > 0 ? 1 : 0);
   }
+
+  /// The number of items in the smallest batch; 0 if there is none.
+  [[nodiscard]] std::size_t smallest_batch() const { return count == 0 ? 0 : count / batches(); }
 
   /// The items of batch `number`, given all items in order.
   [[nodiscard]] std::span<const Index> batch(std::span<const Index> order,
@@ -53,6 +58,8 @@ class Pass {
   /// @param progress the stage's part of the run's progress; must outlive this object
   Pass(const PassCut& cut, PassProgress& progress) : cut_(cut), progress_(&progress) {}
 
+  /// How the items are cut into batches.
+  [[nodiscard]] const PassCut& cut() const { return cut_; }
   /// The number of batches.
   [[nodiscard]] std::size_t batches() const { return cut_.batches(); }
 

@@ -27,7 +27,8 @@ namespace unlearn {
 /// Where x is inside the box, both hold afterwards, x + δ to one rounding of T, and exactly in the
 /// boxes [0, 1] and [0, 255]. For elementwise balls the result is the nearest feasible point; for
 /// others, such as L2Ball, it is feasible but in general not the nearest. Where x itself is
-/// outside the box, δ pulls it towards the box as far as the ball allows.
+/// outside the box, δ pulls it towards the box as far as the ball allows, whatever the gradient
+/// says: check signals once, when you load them, with require_in_box(). A run does so.
 ///
 /// Source: the projection of MEM (Liu et al., ACM MM 2024), Eq. 5.
 template <std::floating_point T, Ball<T> BallT>

@@ -45,7 +45,8 @@ class MappedNoiseStore {
   /// Makes a file of zeros. Its space on the disk is reserved at once, so that the noise of a run
   /// that has started cannot fill the disk.
   /// @throws FileError when there is such a file already, or no space for it
-  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
+  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for, or
+  ///         when there are more groups than an Index can number
   [[nodiscard]] static MappedNoiseStore create(const std::string& path, std::size_t groups,
                                                std::size_t elements) {
     if (file_exists(path)) {
@@ -59,6 +60,7 @@ class MappedNoiseStore {
                 size <= limit - header.size(),
             "bytes of noise", "at most " + std::to_string(limit),
             std::to_string(groups) + " x " + std::to_string(elements));
+    require_numbered("groups of noise", groups);
     AtomicFile file(path);
     file.reserve(header.size() + size);
     file.write(std::as_bytes(std::span(header)));

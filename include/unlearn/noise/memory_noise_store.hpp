@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
@@ -23,13 +21,13 @@ class MemoryNoiseStore {
   /// What one number of the noise is stored as.
   using value_type = N;
 
-  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for
+  /// @throws InvalidArgument when groups · elements is more than memory can be addressed for, or
+  ///         when there are more groups than an Index can number
   MemoryNoiseStore(std::size_t groups, std::size_t elements)
       : groups_(groups), elements_(elements) {
-    const std::size_t limit = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(N);
-    require(elements == 0 || groups <= limit / elements, "groups of noise",
-            "at most " + std::to_string(limit / std::max<std::size_t>(elements, 1)), groups);
-    noise_.resize(groups * elements);
+    const std::size_t numbers = require_addressable<N>("groups of noise", groups, elements);
+    require_numbered("groups of noise", groups);
+    noise_.resize(numbers);
   }
 
   /// @returns the number of noises.

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -32,9 +33,14 @@ namespace unlearn {
 class TriggerCandidates {
  public:
   /// Makes room for k = `candidates` tokens at each position. There is none yet.
+  /// @throws InvalidArgument when that is more than memory can be addressed for
   TriggerCandidates(std::size_t samples, std::size_t positions, std::size_t candidates)
       : extents_{samples, positions, candidates},
-        tokens_(samples * positions * candidates, no_token),
+        tokens_(
+            require_addressable<Token>("samples of trigger candidates", samples,
+                                       require_addressable<Token>("positions of trigger candidates",
+                                                                  positions, candidates)),
+            no_token),
         scores_(tokens_.size(), positive_infinity<float>()) {}
 
   /// [samples, positions, k] token ids, best first, padded with `no_token`.
@@ -81,7 +87,7 @@ concept CandidateHook =
 /// while it is in the cache, so the [R, V] matrix never exists. The search needs a block of R ×
 /// 1,024 floats for each thread.
 struct HotFlipCandidateSearch {
-  /// k, the candidates for each position; at least 1.
+  /// k, the candidates for each position; at least 1, and at most the vocabulary.
   std::size_t candidates = 16;
   /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
@@ -97,14 +103,14 @@ struct HotFlipCandidateSearch {
   /// @returns [samples, positions, k]. Among equal scores the lower id comes first. A token whose
   ///          score is NaN or +∞ is never chosen. The result is the same to the last bit for any
   ///          number of threads. The reference can differ by the rounding of its sums.
-  /// @throws InvalidArgument when E or V differ between the arguments, or k is 0
+  /// @throws InvalidArgument when E or V differ between the arguments, k is 0, or k is above V
   template <ExecutionPolicy Policy, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(const Policy& policy, View<const float, 3> gradients,
                                              View<const float, 2> embeddings,
                                              const TokenFilter& filter, Hook accept = {}) const {
-    require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
     require_size("width of the token embeddings", gradients.extent(2), embeddings.extent(1));
     require_size("vocabulary of the token filter", embeddings.extent(0), filter.vocabulary());
+    validate(filter.vocabulary());
     const std::size_t samples = gradients.extent(0);
     const std::size_t positions = gradients.extent(1);
     const View<const float, 2> rows(gradients.data(), {samples * positions, gradients.extent(2)});
@@ -119,33 +125,47 @@ struct HotFlipCandidateSearch {
   /// @param accept    a CandidateHook; called in order of rank for allowed tokens, until it has
   ///                  accepted k of them or the spares are used up
   /// @returns [samples, positions, k], as the overload above
-  /// @throws InvalidArgument when k is 0. What the ranker throws passes through.
+  /// @throws InvalidArgument when k is 0 or above the vocabulary, and what the ranker throws
   template <TokenRanker Ranker, CandidateHook Hook = AcceptAnyToken>
   [[nodiscard]] TriggerCandidates operator()(Ranker& ranker, View<const float, 3> gradients,
                                              const TokenFilter& filter, Hook accept = {}) const {
-    require(candidates > 0, "candidates of a HotFlip search", "at least 1", candidates);
+    validate(filter.vocabulary());
     const std::size_t rows = gradients.extent(0) * gradients.extent(1);
     const View<const float, 2> of_rows(gradients.data(), {rows, gradients.extent(2)});
     return chosen({gradients.extent(0), gradients.extent(1)}, accept,
-                  ranking(rows, [&](View<Token, 2> tokens, View<float, 2> scores) {
+                  ranking(rows, filter, [&](View<Token, 2> tokens, View<float, 2> scores) {
                     ranker.rank_tokens(of_rows, filter, tokens, scores);
                   }));
+  }
+
+  /// @throws InvalidArgument when k is 0 or above the vocabulary
+  void validate(std::size_t vocabulary) const {
+    constexpr std::string_view thing = "candidates of a HotFlip search";
+    require(candidates > 0, thing, "at least 1", candidates);
+    require(candidates <= vocabulary, thing,
+            "at most the vocabulary of " + detail::in_words(vocabulary), candidates);
   }
 
  private:
   static constexpr std::size_t block_tokens = 1024;
 
-  /// What `rank(tokens, scores)` writes to [rows, candidates + spares]; not called without rows.
+  /// How many tokens are ranked for each row. There are no more spares than tokens.
+  [[nodiscard]] std::size_t depth_for(const TokenFilter& filter) const {
+    return candidates + std::min(spares, filter.vocabulary() - candidates);
+  }
+
+  /// What `rank(tokens, scores)` writes to [rows, depth]; not called without rows.
   template <class Rank>
-  [[nodiscard]] TopTokens ranking(std::size_t rows, const Rank& rank) const {
-    const std::size_t depth = candidates + spares;
+  [[nodiscard]] TopTokens ranking(std::size_t rows, const TokenFilter& filter,
+                                  const Rank& rank) const {
+    const std::size_t depth = depth_for(filter);
+    TopTokens best(rows, depth);
     std::vector<Token> tokens(rows * depth, no_token);
     std::vector<float> scores(rows * depth, positive_infinity<float>());
     if (rows > 0) {
       rank(View<Token, 2>(tokens.data(), {rows, depth}),
            View<float, 2>(scores.data(), {rows, depth}));
     }
-    TopTokens best(rows, depth);
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t place = 0; place < depth; ++place) {
         best.row(r)[place] = {.score = scores[r * depth + place],
@@ -165,8 +185,8 @@ struct HotFlipCandidateSearch {
       const std::size_t sample = r / positions;
       const std::size_t position = r % positions;
       std::size_t kept = 0;
-      for (std::size_t rank = 0; rank < candidates + spares && kept < candidates; ++rank) {
-        const ScoredToken entry = ranked.row(r)[rank];
+      for (const ScoredToken& entry : ranked.row(r)) {
+        if (kept == candidates) break;
         if (entry.token == no_token) break;
         if (!accept(sample, position, entry.token)) continue;
         result.tokens()[sample][position][kept] = entry.token;
@@ -183,7 +203,7 @@ struct HotFlipCandidateSearch {
     static_assert(RankingBackend<B>,
                   "this policy is no unlearn::RankingBackend: see its requirements in "
                   "unlearn/trigger/ranking_backend.hpp");
-    return ranking(gradients.extent(0), [&](View<Token, 2> tokens, View<float, 2> scores) {
+    return ranking(gradients.extent(0), filter, [&](View<Token, 2> tokens, View<float, 2> scores) {
       backend.rank_tokens(gradients, embeddings, filter, tokens, scores);
     });
   }
@@ -192,7 +212,7 @@ struct HotFlipCandidateSearch {
   template <class T>
   [[nodiscard]] TopTokens rank(Sequential /*reference*/, View<const T, 2> gradients,
                                View<const T, 2> embeddings, const TokenFilter& filter) const {
-    TopTokens best(gradients.extent(0), candidates + spares);
+    TopTokens best(gradients.extent(0), depth_for(filter));
     for (std::size_t r = 0; r < gradients.extent(0); ++r) {
       for (std::size_t v = 0; v < embeddings.extent(0); ++v) {
         float score = 0;
@@ -210,7 +230,7 @@ struct HotFlipCandidateSearch {
                                View<const T, 2> embeddings, const TokenFilter& filter) const {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);
-    const std::size_t depth = candidates + spares;
+    const std::size_t depth = depth_for(filter);
     const std::size_t pieces = piece_count(policy, vocabulary, block_tokens);
     std::vector<TopTokens> best(pieces, TopTokens(rows, depth));
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -21,8 +22,10 @@ namespace unlearn {
 class TokenFilter {
  public:
   /// Allows every token of the vocabulary.
+  /// @throws InvalidArgument when a Token cannot number the vocabulary
   explicit TokenFilter(std::size_t vocabulary)
-      : vocabulary_(vocabulary), words_((vocabulary + 63) / 64, ~std::uint64_t{0}) {
+      : vocabulary_(numbered(vocabulary)),
+        words_(vocabulary / 64 + (vocabulary % 64 != 0 ? 1 : 0), ~std::uint64_t{0}) {
     if (vocabulary % 64 != 0) words_.back() = (std::uint64_t{1} << (vocabulary % 64)) - 1;
   }
 
@@ -74,6 +77,12 @@ class TokenFilter {
             "token id given to a TokenFilter",
             "0 to " + std::to_string(vocabulary_) + " (exclusive)", token);
     return static_cast<std::size_t>(token) / 64;
+  }
+  static std::size_t numbered(std::size_t vocabulary) {
+    constexpr auto most = static_cast<std::size_t>(std::numeric_limits<Token>::max());
+    require(vocabulary <= most, "vocabulary of a TokenFilter", "at most " + std::to_string(most),
+            vocabulary);
+    return vocabulary;
   }
   static std::uint64_t bit_of(Token token) {
     return std::uint64_t{1} << (static_cast<std::size_t>(token) % 64);

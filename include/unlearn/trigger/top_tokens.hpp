@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
@@ -29,7 +30,10 @@ class TopTokens {
   /// No tokens yet, in room for `depth` of them in each row.
   /// @param rows how many searches run side by side
   /// @param depth at least 1
-  TopTokens(std::size_t rows, std::size_t depth) : depth_(depth), entries_(rows * depth) {}
+  /// @throws InvalidArgument when rows · depth is more than memory can be addressed for
+  TopTokens(std::size_t rows, std::size_t depth)
+      : depth_(depth),
+        entries_(require_addressable<ScoredToken>("rows of ranked tokens", rows, depth)) {}
 
   /// The best tokens of row `r`, lowest score first; places that nothing took are `no_token`, +∞.
   [[nodiscard]] std::span<ScoredToken> row(std::size_t r) {

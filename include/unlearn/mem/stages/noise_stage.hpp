@@ -21,7 +21,9 @@
 #include "unlearn/core/random.hpp"
 #include "unlearn/core/result.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/mem/detail/gradient_check.hpp"
 #include "unlearn/mem/detail/groups.hpp"
+#include "unlearn/mem/detail/idle_run.hpp"
 #include "unlearn/mem/pass.hpp"
 #include "unlearn/mem/perturbed_signal.hpp"
 #include "unlearn/mem/stage.hpp"
@@ -79,13 +81,21 @@ class NoiseStage {
   /// @param signals    the signals that a pass visits
   /// @param batch_size the most perturbed signals in a batch
   /// @param progress   the part of the progress that the stage writes; must outlive it
+  /// @throws InvalidArgument when the descent has steps and cannot move the noise: its step is 0,
+  ///         the ball contains only 0, or a batch has fewer pairs than the loss needs
   NoiseStage(const Policies& policies, const Parts& parts, PerturbedSignals signals,
              std::size_t batch_size, PassProgress& progress)
       : policies_(policies),
         parts_(parts),
         signals_(std::move(signals)),
         pass_({.count = policies.descent.steps > 0 ? signals_.size() : 0, .batch_size = batch_size},
-              progress) {}
+              progress) {
+    if (pass_.batches() == 0) return;
+    detail::require_movement(policies.descent.step);
+    detail::require_room(policies.ball, parts.noise.elements());
+    detail::require_enough_pairs<std::remove_cvref_t<decltype(policies.loss)>>(
+        name, pass_.cut().smallest_batch());
+  }
 
   /// The number of batches, the same in every round; 0 if the descent has no steps.
   [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return pass_.batches(); }
@@ -94,8 +104,9 @@ class NoiseStage {
   /// @param at  the batch that is due
   /// @param rng the run's generator
   /// @returns the loss after the last step; nothing when a loss or a gradient is not finite, and
-  /// then
-  ///          the noise is unchanged
+  ///          then the noise is unchanged
+  /// @throws InvalidArgument when the model's signal_gradient does not call its pullback once, or
+  ///         does not write the whole gradient, and for a float signal outside the box
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
     const std::span<const Index> batch = pass_.batch(at, rng);
@@ -206,7 +217,10 @@ class NoiseStage {
           .value(View<const float, 2>(signals), View<const float, 2>(texts), model.logit_scale());
     } else {
       LossPullback pullback(bound_loss(policies_.loss, model), texts, model.logit_scale());
+      const auto& policy = parts_.loader.policy();
+      (gradient_check_.before(policy, gradient), ...);
       model.signal_gradient(perturbed, pullback, gradient...);
+      (gradient_check_.after(policy, gradient, pullback.calls()), ...);
       return pullback.value();
     }
   }
@@ -229,6 +243,7 @@ class NoiseStage {
   Parts parts_;
   PerturbedSignals signals_;
   Pass pass_;
+  detail::GradientCheck gradient_check_{"signal_gradient"};
   std::vector<Index> rows_;          ///< the row that is drawn for each signal of the batch
   std::vector<Index> caption_rows_;  ///< the row whose caption it is paired with
   std::size_t evaluations_ = 0;

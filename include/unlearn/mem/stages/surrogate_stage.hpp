@@ -16,6 +16,7 @@
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/random.hpp"
+#include "unlearn/mem/detail/idle_run.hpp"
 #include "unlearn/mem/pass.hpp"
 #include "unlearn/mem/run_progress.hpp"
 #include "unlearn/mem/stage.hpp"
@@ -54,9 +55,15 @@ class SurrogateStage {
   /// @param loader   gives the signals; must outlive the stage
   /// @param texts    gives their texts; must outlive the stage
   /// @param model    the surrogate; must outlive the stage
+  /// @throws InvalidArgument when there are steps and a batch has fewer pairs than the loss needs
   SurrogateStage(const SurrogateSteps<Loss>& steps, TrainingProgress& progress, Loader& loader,
                  Texts& texts, Model& model)
-      : steps_(steps), progress_(&progress), loader_(&loader), texts_(&texts), model_(&model) {}
+      : steps_(steps), progress_(&progress), loader_(&loader), texts_(&texts), model_(&model) {
+    // A model with a loss of its own knows how many pairs that needs.
+    if constexpr (TrainableOn<Model, typename Loader::Batch, Loss>) {
+      if (steps.per_round > 0) detail::require_enough_pairs<Loss>(name, batch_size());
+    }
+  }
 
   /// The number of optimiser steps in a round; each is a batch.
   [[nodiscard]] std::size_t batches(std::uint32_t /*round*/) const { return steps_.per_round; }

@@ -11,11 +11,13 @@
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "unlearn/contrast/caption_scorer.hpp"
 #include "unlearn/core/batch.hpp"
+#include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/core/group_map.hpp"
@@ -23,7 +25,9 @@
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/model_loss.hpp"
 #include "unlearn/core/tensor_view.hpp"
+#include "unlearn/mem/detail/gradient_check.hpp"
 #include "unlearn/mem/detail/groups.hpp"
+#include "unlearn/mem/detail/idle_run.hpp"
 #include "unlearn/mem/pass.hpp"
 #include "unlearn/mem/stage.hpp"
 #include "unlearn/trigger/beam_search.hpp"
@@ -81,6 +85,10 @@ class TriggerStage {
   /// @param pass     a pass over the rows
   /// @param loader   gives the signals; must outlive the stage
   /// @param model    gives embeddings and gradients; must outlive the stage
+  /// @throws InvalidArgument for a trigger with a token that the model does not have. If there is
+  ///         something to search, also when the filter is over another vocabulary or allows fewer
+  ///         than two tokens, when there are more candidates than tokens, and when a batch has
+  ///         fewer pairs than the loss needs.
   TriggerStage(const Policies& policies, const TriggerSearchSubject<Pairs>& subject, Pass pass,
                Loader& loader, Model& model)
       : policies_(policies),
@@ -88,7 +96,18 @@ class TriggerStage {
         pass_(std::move(pass)),
         loader_(&loader),
         model_(&model),
-        filter_(policies.filter.over(token_embeddings().extent(0))) {}
+        filter_(policies.filter.over(token_embeddings().extent(0))) {
+    const std::size_t vocabulary = token_embeddings().extent(0);
+    require_in_vocabulary(subject.triggers, vocabulary);
+    if (batches(0) == 0) return;
+    require_size("vocabulary of the token filter", vocabulary, filter_.vocabulary());
+    policies.search.validate(vocabulary);
+    require(filter_.count() >= 2, "tokens that the filter allows",
+            "at least 2 to choose from (trigger_rounds = 0 leaves the search out)",
+            filter_.count());
+    detail::require_enough_pairs<std::remove_cvref_t<decltype(policies.loss)>>(
+        name, pass_.cut().smallest_batch());
+  }
 
   /// The number of batches; 0 after the last round of the search, or if triggers have no tokens.
   [[nodiscard]] std::size_t batches(std::uint32_t round) const {
@@ -100,6 +119,8 @@ class TriggerStage {
   /// @param rng the run's generator
   /// @returns the loss of the batch after the search; nothing when the loss or a gradient is not
   ///          finite, and then the triggers are unchanged
+  /// @throws InvalidArgument when the model's text_gradient does not call its pullback once, or
+  ///         does not write the whole gradient, and for a float signal outside the box
   template <std::uniform_random_bit_generator Rng>
   std::optional<double> run(const StageBatch& at, Rng& rng) {
     const std::span<const Index> rows = pass_.batch(at, rng);
@@ -203,11 +224,13 @@ class TriggerStage {
     const std::size_t width = extents[1] * extents[2];
     std::vector<float> by_row(batch.size() * width);
     LossPullback pullback(bound_loss(policies_.loss, *model_), signals, model_->logit_scale());
+    const View<float, 2> rows(by_row.data(), {batch.size(), width});
+    gradient_check_.before(sequential, rows);
     model_->text_gradient(batch, pullback, View<float, 3>(by_row, extents));
+    gradient_check_.after(sequential, rows, pullback.calls());
     std::vector<float> by_group(local.groups() * width);
     detail::PlacedGroups(sequential, local)
-        .sum(View<const float, 2>(by_row.data(), {batch.size(), width}),
-             View<float, 2>(by_group.data(), {local.groups(), width}));
+        .sum(rows, View<float, 2>(by_group.data(), {local.groups(), width}));
     if (!is_finite(pullback.value()) || !all_finite(std::span<const float>(by_group))) {
       by_group.clear();
     }
@@ -226,6 +249,7 @@ class TriggerStage {
   Loader* loader_;
   Model* model_;
   TokenFilter filter_;
+  detail::GradientCheck gradient_check_{"text_gradient"};
   std::size_t hypotheses_ = 0;
 };
 
