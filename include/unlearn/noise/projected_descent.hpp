@@ -219,13 +219,16 @@ struct ProjectedDescent {
 
   template <class X>
   static constexpr bool directs_rows = detail::DirectsRows<Rule, gradient_of_t<X>>;
+  /// Whether a step works on the rows in the host's memory, and not by the set alone.
+  template <class X>
+  static constexpr bool steps_by_row = directs_rows<X> || Rule::move == Move::by_direction;
 
   template <class X, class P>
   static constexpr void check_types() {
     static_assert(std::floating_point<X> || Rule::move == Move::by_sign,
                   "on the pixel grid every number moves by whole levels along a sign: use "
                   "unlearn::SignStep or unlearn::MomentumSignStep");
-    static_assert(!DevicePolicy<P> || (Rule::move == Move::by_sign && !directs_rows<X>),
+    static_assert(!DevicePolicy<P> || !steps_by_row<X>,
                   "this step rule reads gradients in the host's memory: on a device use "
                   "unlearn::SignStep");
     static_assert(directs_rows<X> || !detail::has_memory<Rule>,
@@ -274,7 +277,7 @@ struct ProjectedDescent {
     const View<gradient_of_t<X>, 2> grad(gradient.data(), noise.extents());
     auto memory = new_memory(policy, noise);
     const Arrays<X> arrays = arrays_of(noise, grad, memory.data());
-    const std::vector<Index> rows = all_rows(directs_rows<X> ? noise.extent(0) : 0);
+    const std::vector<Index> rows = all_rows(steps_by_row<X> ? noise.extent(0) : 0);
     auto kept = scratch<X>(policy, noise.size());
     DescentResult result{.value = 0, .steps = 0, .evaluations = 0, .stop = StopReason::running};
     bool at_kept = true;
@@ -394,7 +397,7 @@ struct ProjectedDescent {
     } else {
       for_each_row(policy, rows, at.noise.extent(1), [&](Index row) {
         const std::span<X> delta = at.noise.row(row);
-        const std::span<const X> direction = at.grad.row(row);
+        const std::span<const gradient_of_t<X>> direction = at.grad.row(row);
         const auto distance = static_cast<X>(signed_step);
         for (std::size_t i = 0; i < delta.size(); ++i) delta[i] += distance * direction[i];
       });
