@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <iterator>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -345,11 +346,12 @@ struct ProjectedDescent {
       record(at, taken, policy, result.rows, improved);
       copy_rows<X>(improved, noise, kept, policy);
 
-      const auto stopped = std::ranges::stable_partition(
-          active, [&](Index row) { return result.rows[row].stop == StopReason::running; });
-      frozen.insert(frozen.end(), stopped.begin(), stopped.end());
+      const auto has_stopped = [&](Index row) {
+        return result.rows[row].stop != StopReason::running;
+      };
+      std::ranges::copy_if(active, std::back_inserter(frozen), has_stopped);
       std::ranges::sort(frozen);
-      active.erase(stopped.begin(), active.end());
+      std::erase_if(active, has_stopped);
       if (!active.empty()) take_step(arrays, active, set, policy);
       copy_rows<X>(frozen, kept, noise, policy);
     }
