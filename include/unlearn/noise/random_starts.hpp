@@ -25,12 +25,10 @@ namespace unlearn {
 
 /// A FeasibleSet from which a start can be drawn.
 ///
-/// Requirements, for a set `s`, `noise` [rows, elements] in the host's memory and a generator
-/// `rng`:
-///  1. `s.draw(noise, rng)` sets `noise` to a random point of the set. It does not depend on what
+/// Requirements, for a set `s`, `noise` [rows, elements] in the host's memory and a generator `r`:
+///  1. `s.draw(noise, r)` sets `noise` to a random point of the set. It does not depend on what
 ///     `noise` was.
-///  2. It throws InvalidArgument for a shape that does not fit the set, and where the set is
-///     unbounded.
+///  2. It throws InvalidArgument for a shape that does not fit, and for a set without bounds.
 template <class S, class X, class Rng>
 concept DrawableSet = FeasibleSet<S, X> &&
                       requires(const S& set, View<X, 2> noise, Rng& rng) { set.draw(noise, rng); };
@@ -39,8 +37,7 @@ concept DrawableSet = FeasibleSet<S, X> &&
 ///
 ///     RandomStarts{.descent = ProjectedSignDescent{.steps = 20}, .starts = 5}
 ///
-/// Each start is drawn from the feasible set, whatever the noise was. The noise is in the host's
-/// memory.
+/// Each start is drawn from the set, whatever the noise was. The noise is in the host's memory.
 /// Source: Madry et al., ICLR 2018, section 3.
 template <StepRule Rule = SignStep>
 struct RandomStarts {

@@ -9,8 +9,7 @@
 
 namespace unlearn {
 
-/// What a RowwiseObjective is asked for, and where it writes the answer. X is the type of the
-/// noise.
+/// What a RowwiseObjective is asked for, and where it writes the answer, for noise of type X.
 template <class X>
 struct RowEvaluation {
   View<const X, 2> noise;          ///< [B, elements]; rows that have stopped are at their end

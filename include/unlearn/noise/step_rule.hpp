@@ -25,8 +25,8 @@ enum class Move {
 ///  4. Optional: a static constexpr bool `R::has_memory` that is true. Then `memory` is a span of
 ///     the same type and size as `grad` that belongs to the row. It is 0 before the row's first
 ///     step, and stays as `direct` leaves it. Otherwise it is empty.
-///  5. `r.direct` is const, depends on its arguments alone, and may be called for different rows at
-///     once.
+///  5. `r.direct` is const and depends on its arguments alone. It may be called for several rows
+///     at once.
 ///  6. Optional: `r.validate()` throws InvalidArgument when the rule's settings are invalid.
 template <class R>
 concept StepRule = std::is_trivially_copyable_v<R> && std::default_initializable<R> &&
