@@ -84,6 +84,37 @@ void descent() {
   check(x == std::vector{1.0, -0.25} && result.value == 4, "the descent finds the corner");
 }
 
+void rows() {
+  // [rows]
+  // Two rows of two numbers, each with its own point to come close to and its own radius.
+  const std::vector<double> goals{3, 4, 0.1, 0}, radii{1, 0.5}, clean(4);
+  const auto distance = [&](const unlearn::RowEvaluation<double>& at) {
+    for (const Index row : at.rows) {  // those that have not stopped
+      at.values[row] = 0;
+      for (std::size_t i = 0; i < 2; ++i) {
+        const double away = at.noise[row][i] - goals[2 * row + i];
+        at.values[row] += away * away;
+        at.grad[row][i] = 2 * away;
+      }
+    }
+  };
+  const unlearn::BallAndBoxSet<double, unlearn::BallPerRow<unlearn::L2Ball>> feasible{
+      .ball = {.radii = radii}, .clean = {clean.data(), {2, 2}}, .box = {.low = -1, .high = 1}};
+  const unlearn::RandomStarts search{.descent =
+                                         unlearn::ProjectedDescent<unlearn::NormalizedGradientStep>{
+                                             .step = 0.02, .steps = 200, .stop_value = 0.001},
+                                     .starts = 3};
+  std::vector<double> noise(4);
+  std::mt19937_64 rng(1);
+  const auto found = search.optimize_rows(distance, View<double, 2>(noise, {2, 2}), feasible, rng);
+  for (const unlearn::RowOutcome& row : found.rows) {
+    std::printf("%.3f after %d steps: %s\n", row.value, row.steps, to_string(row.stop).data());
+  }
+  // [/rows]
+  check(std::abs(found.rows[0].value - 16) < 1e-3, "the nearest point of the ball: 5 - 1 away");
+  check(found.rows[1].success() && found.rows[1].steps < 200, "this row stopped by itself");
+}
+
 void pixel_grid() {
   // [pixel-grid]
   // The brightest image within 8 levels: the loss is the sum of the pixels, its gradient 1.
@@ -176,6 +207,7 @@ void npy() {
 
 int main() {
   descent();
+  rows();
   pixel_grid();
   hotflip();
   beam();

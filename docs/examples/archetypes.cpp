@@ -3,6 +3,8 @@
 // The smallest type for each concept. The library runs on these types and on nothing else.
 
 #include <algorithm>
+#include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -194,6 +196,52 @@ struct FallingOff {
 static_assert(unlearn::ElementwiseBall<FallingOff, float>);
 // [/elementwise-ball]
 
+// [rowwise-ball]
+/// A bound that grows from row to row.
+struct Growing {
+  double first;
+
+  unlearn::L2Ball at_row(std::size_t row) const {
+    return {.radius = first * static_cast<double>(row + 1)};
+  }
+  void validate(std::size_t /*rows*/, std::size_t elements) const { at_row(0).validate(elements); }
+};
+static_assert(unlearn::RowwiseBall<Growing, float>);
+// [/rowwise-ball]
+
+// [rowwise-objective]
+/// The sum of each row.
+struct RowSums {
+  void operator()(const unlearn::RowEvaluation<float>& at) const {
+    for (const Index row : at.rows) {
+      at.values[row] = 0;
+      for (const float x : at.noise.row(row)) at.values[row] += x;
+      if (at.gradient_needed) std::ranges::fill(at.grad.row(row), 1.0F);
+    }
+  }
+};
+static_assert(unlearn::RowwiseObjective<RowSums, float>);
+// [/rowwise-objective]
+
+// [step-rule]
+/// Moves along the sum of all gradients so far, each scaled to a largest number of 1.
+struct SumOfGradients {
+  static constexpr unlearn::Move move = unlearn::Move::by_direction;
+  static constexpr bool has_memory = true;
+
+  template <std::floating_point T>
+  void direct(std::span<T> grad, std::span<T> memory) const {
+    T largest = 0;
+    for (const T g : grad) largest = std::max(largest, std::abs(g));
+    for (std::size_t i = 0; i < grad.size(); ++i) {
+      if (largest > 0) memory[i] += grad[i] / largest;
+      grad[i] = memory[i];
+    }
+  }
+};
+static_assert(unlearn::StepRule<SumOfGradients>);
+// [/step-rule]
+
 // [feasible-set]
 /// Noise that leaves the first number of each row alone.
 struct AllButTheFirst {
@@ -341,6 +389,19 @@ int main() {
   unlearn::ProjectedSignDescent{.step = 0.5, .steps = 2}.optimize(
       sum, View<float, 2>(point, {1, 3}), AllButTheFirst{});
   check(point == std::vector<float>{0, 0, 0}, "the descent runs in a set of one's own");
+
+  std::vector<float> two_rows(4);
+  const std::vector<float> grey(4, 0.5F);
+  const unlearn::BallAndBoxSet growing{.ball = Growing{.first = 0.1},
+                                       .clean = View<const float, 2>(grey, {2, 2})};
+  const unlearn::ProjectedDescent<SumOfGradients> summing{
+      .step = 0.03, .steps = 9, .stop_value = -0.2};
+  const auto rows = summing.optimize_rows(RowSums{}, View<float, 2>(two_rows, {2, 2}), growing);
+  // One step of −0.03, one of −0.06, one of −0.09: row 1 comes to −0.36 at the third, and row 0 is
+  // stopped by its ball at −0.1 · √2.
+  check(rows.rows[1].success() && rows.rows[1].steps == 3, "the steps grow");
+  check(!rows.rows[0].success() && std::abs(rows.rows[0].value + 0.1 * std::sqrt(2)) < 1e-6,
+        "each row has its own bound");
 
   std::vector<float> far{1, -1};
   FallingOff{}.project(std::span(far));

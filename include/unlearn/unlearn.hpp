@@ -24,16 +24,25 @@
 
 // noise/: δ ← Proj(δ − α · sign ∇L), Eq. 5.
 #include "unlearn/noise/ball_and_box_set.hpp"
+#include "unlearn/noise/ball_per_row.hpp"
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/l2_ball.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/mapped_noise_store.hpp"  // int8 noise in a memory-mapped .npy
 #include "unlearn/noise/memory_noise_store.hpp"
+#include "unlearn/noise/momentum_sign_step.hpp"
 #include "unlearn/noise/noise_backend.hpp"  // NoiseBackend: a backend that moves noise
 #include "unlearn/noise/noise_store.hpp"
+#include "unlearn/noise/normalized_gradient_step.hpp"
 #include "unlearn/noise/pixel_grid.hpp"
 #include "unlearn/noise/pixel_grid_set.hpp"  // the same on bytes
+#include "unlearn/noise/projected_descent.hpp"
 #include "unlearn/noise/projected_sign_descent.hpp"
+#include "unlearn/noise/random_starts.hpp"
+#include "unlearn/noise/row_descent_result.hpp"
+#include "unlearn/noise/rowwise_objective.hpp"
+#include "unlearn/noise/sign_step.hpp"
+#include "unlearn/noise/step_rule.hpp"
 
 // device/: signals and noise in the memory of a backend.
 #include "unlearn/device/device_noise_store.hpp"

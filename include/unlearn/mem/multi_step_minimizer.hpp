@@ -31,7 +31,10 @@
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/linf_ball.hpp"
 #include "unlearn/noise/noise_store.hpp"
-#include "unlearn/noise/projected_sign_descent.hpp"
+#include "unlearn/noise/projected_descent.hpp"
+#include "unlearn/noise/projected_sign_descent.hpp"  // the name of the default
+#include "unlearn/noise/sign_step.hpp"
+#include "unlearn/noise/step_rule.hpp"
 #include "unlearn/trigger/beam_search.hpp"
 #include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
@@ -53,9 +56,9 @@ namespace unlearn {
 /// Source: X. Liu et al., "Multimodal Unlearnable Examples: Protecting Data against Multimodal
 /// Contrastive Learning", ACM MM 2024.
 template <class Ball = LinfBall<double>, class Placement = FrontPlacement, class Loss = InfoNce,
-          class Constraint = AnyTrigger>
+          class Constraint = AnyTrigger, StepRule Rule = SignStep>
 struct MultiStepMinimizer {
-  ProjectedSignDescent descent{};     ///< `keep` is ignored: the loss is drawn anew at each step
+  ProjectedDescent<Rule> descent{};   ///< `keep` is ignored: the loss is drawn anew at each step
   Ball ball{.radius = 8.0 / 255};     ///< the bound of each noise
   Box<float> box{};                   ///< valid range of float signals; pixels have 0 to 255
   HotFlipCandidateSearch search{};    ///< proposes tokens for a trigger
@@ -150,7 +153,7 @@ struct MultiStepMinimizer {
         TriggerSearchSubject<Pairs>{
             .pairs = pairs, .triggers = state.triggers, .scope = state.scope.triggers},
         Pass({.count = pairs.rows(), .batch_size = batch_size}, progress.pass), loader, model);
-    using Noise = NoiseStage<NoiseDescentPolicies<Ball, Loss>, Loader, Store,
+    using Noise = NoiseStage<NoiseDescentPolicies<Ball, Loss, Rule>, Loader, Store,
                              CaptionTexts<Pairs, Placement>, Model>;
     Noise noise({.descent = descent, .ball = ball, .box = box, .shuffle = shuffle, .loss = loss},
                 {.loader = loader, .noise = state.noise, .texts = texts, .model = model},

@@ -3,6 +3,7 @@
 
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
+#include "unlearn/noise/step_rule.hpp"
 
 namespace unlearn {
 
@@ -10,9 +11,10 @@ namespace unlearn {
 /// @param mem  any configuration
 /// @param loss takes the place of its loss
 /// @returns    a MultiStepMinimizer that differs from `mem` in its loss alone
-template <class Ball, class Placement, class Old, class Constraint, ContrastiveLoss Loss>
-[[nodiscard]] constexpr MultiStepMinimizer<Ball, Placement, Loss, Constraint> with_loss(
-    const MultiStepMinimizer<Ball, Placement, Old, Constraint>& mem, const Loss& loss) {
+template <class Ball, class Placement, class Old, class Constraint, StepRule Rule,
+          ContrastiveLoss Loss>
+[[nodiscard]] constexpr MultiStepMinimizer<Ball, Placement, Loss, Constraint, Rule> with_loss(
+    const MultiStepMinimizer<Ball, Placement, Old, Constraint, Rule>& mem, const Loss& loss) {
   // Names every field, so that one that is added to the aggregate cannot be forgotten here.
   const auto& [descent, ball, box, search, beam, shuffle, placement, old, constraint, filter,
                rounds, trigger_rounds, surrogate_steps, batch_size, encode_rows, stop_loss,

@@ -36,11 +36,53 @@ concept ElementwiseBall = Ball<B, T> && requires(const B& ball, std::size_t i) {
   { ball.radius_at(i) } -> std::convertible_to<double>;
 };
 
+/// A ball for each row of a batch, where the rows have bounds of their own.
+///
+/// Requirements, for such balls `b` and rows `r` of the batch:
+///  1. `b.at_row(r)` is const and returns the Ball of row r.
+///  2. `b.validate(rows, elements)` throws InvalidArgument unless there is a ball for each of so
+///     many rows, and it can be applied to so many numbers.
+template <class B, class T>
+concept RowwiseBall = requires(const B& balls, std::size_t number) {
+  { balls.at_row(number) } -> Ball<T>;
+  balls.validate(number, number);
+};
+
+/// A ball from which a start can be drawn. An ElementwiseBall need not be one.
+///
+/// Requirements, beyond Ball:
+///  1. `b.draw(δ, rng)` sets δ to a uniformly distributed point of the ball.
+///  2. It throws InvalidArgument when there is no such distribution, as the ball is unbounded.
+template <class B, class T, class Rng>
+concept DrawableBall = Ball<B, T> && requires(const B& ball, std::span<T> sample, Rng& rng) {
+  ball.draw(sample, rng);
+};
+
 namespace detail {
 
 template <class B>
 void validate(const B& ball, std::size_t elements) {
   if constexpr (requires { ball.validate(elements); }) ball.validate(elements);
+}
+
+/// The same for a batch of rows.
+template <class B>
+void validate(const B& ball, std::size_t rows, std::size_t elements) {
+  if constexpr (requires { ball.validate(rows, elements); }) {
+    ball.validate(rows, elements);
+  } else {
+    validate(ball, elements);
+  }
+}
+
+/// The ball of one row: of a RowwiseBall its own, else the one that all rows have.
+template <class B>
+[[nodiscard]] constexpr decltype(auto) ball_at(const B& ball, [[maybe_unused]] std::size_t row) {
+  if constexpr (requires { ball.at_row(row); }) {
+    return ball.at_row(row);
+  } else {
+    return (ball);
+  }
 }
 
 template <class B>

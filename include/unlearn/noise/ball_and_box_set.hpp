@@ -4,15 +4,19 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <random>  // std::uniform_random_bit_generator
 #include <span>
 #include <type_traits>
 #include <vector>
 
+#include "unlearn/core/error.hpp"
 #include "unlearn/core/execution.hpp"
+#include "unlearn/core/finite.hpp"
 #include "unlearn/core/parallel_loop.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/ball.hpp"
 #include "unlearn/noise/box.hpp"
+#include "unlearn/noise/detail/draws.hpp"
 #include "unlearn/noise/noise_backend.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
@@ -31,9 +35,10 @@ namespace unlearn {
 /// says: check signals once, when you load them, with require_in_box(). A run does so.
 ///
 /// Source: the projection of MEM (Liu et al., ACM MM 2024), Eq. 5.
-template <std::floating_point T, Ball<T> BallT>
+template <std::floating_point T, class BallT>
+  requires Ball<BallT, T> || RowwiseBall<BallT, T>
 struct BallAndBoxSet {
-  BallT ball;              ///< bounds each row of the noise
+  BallT ball;              ///< bounds each row of the noise; a RowwiseBall each by its own radius
   View<const T, 2> clean;  ///< [rows, elements], one sample a row
   Box<T> box{};            ///< bounds the perturbed signals
 
@@ -54,6 +59,17 @@ struct BallAndBoxSet {
   void project(const B& backend, View<T, 2> noise) const {
     validate(noise);
     detail::noise_backend<BallAndBoxSet>(backend).project(*this, noise);
+  }
+
+  /// δ ← a random start, row by row. In elementwise balls it is uniformly distributed over the
+  /// set. In others it is uniformly distributed over the ball, and then moved into the box.
+  /// @param noise [rows, elements], in the host's memory; what it was does not matter
+  /// @param rng   drawn from in the order of the rows
+  /// @throws InvalidArgument as project() does, and when ball and box leave a number unbounded.
+  template <std::uniform_random_bit_generator Rng>
+  void draw(View<T, 2> noise, Rng& rng) const {
+    validate(noise);
+    for (std::size_t row = 0; row < noise.extent(0); ++row) draw_row(noise, row, rng);
   }
 
   /// δ ← the feasible noise that δ + signed_step · sign(grad) leads to, in place; sign(0) is 0.
@@ -86,7 +102,7 @@ struct BallAndBoxSet {
  private:
   void validate(View<T, 2> noise) const {
     require_same_shape("noise", clean, noise);
-    detail::validate(ball, noise.extent(1));
+    detail::validate(ball, noise.extent(0), noise.extent(1));
     box.validate();
   }
   void validate(View<T, 2> noise, View<const T, 2> grad, double signed_step) const {
@@ -144,6 +160,31 @@ struct BallAndBoxSet {
         });
   }
 
+  template <class Rng>
+  void draw_row(View<T, 2> noise, std::size_t row, Rng& rng) const {
+    const std::span<T> delta = noise.row(row);
+    const auto& bound = detail::ball_at(ball, row);
+    using RowBall = std::remove_cvref_t<decltype(bound)>;
+    if constexpr (ElementwiseBall<RowBall, T>) {
+      const std::span<const T> x = clean.row(row);
+      for (std::size_t i = 0; i < delta.size(); ++i) {
+        const auto radius = static_cast<T>(bound.radius_at(i));
+        const T low = clamp_to_radius(box.low - x[i], radius);
+        const T high = clamp_to_radius(box.high - x[i], radius);
+        require(is_finite(low) && is_finite(high), "range to draw a start from",
+                "a finite radius or a finite box", high - low);
+        const double width = double{high} - double{low};
+        delta[i] = clamp_to(static_cast<T>(low + width * detail::draw_unit(rng)), low, high);
+      }
+    } else {
+      static_assert(DrawableBall<RowBall, T, Rng>,
+                    "no start can be drawn from this ball: see unlearn::DrawableBall in "
+                    "unlearn/noise/ball.hpp");
+      bound.draw(delta, rng);
+      update_row(noise, row, [](T drawn, std::size_t) { return drawn; });
+    }
+  }
+
   template <class Move>
   void update_row(View<T, 2> noise, std::size_t row, Move move) const {
     const std::span<T> delta = noise.row(row);
@@ -153,7 +194,7 @@ struct BallAndBoxSet {
       const T moved = move(delta[i], row * delta.size() + i);
       delta[i] = clamp_to(moved, low - x[i], high - x[i]);
     }
-    ball.project(delta);
+    detail::ball_at(ball, row).project(delta);
   }
 };
 

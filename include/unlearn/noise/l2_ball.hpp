@@ -1,40 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <random>  // std::uniform_random_bit_generator
 #include <span>
 #include <type_traits>
 
+#include "unlearn/core/error.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/detail/draws.hpp"
+#include "unlearn/noise/detail/scaled_row.hpp"
 #include "unlearn/noise/sign_update.hpp"
 
 namespace unlearn {
-namespace detail {
-
-/// Combines map(x) over all x, starting from 0, in double and in a fixed order.
-template <class T, class Map, class Combine>
-[[nodiscard]] double reduce(std::span<const T> elements, Map map, Combine combine) {
-  // Eight results side by side fill a vector register, which one long chain would not.
-  std::array<double, 8> lanes{};
-  const std::size_t tail = elements.size() % lanes.size();
-  for (std::size_t i = 0; i < elements.size() - tail; i += lanes.size()) {
-    for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
-      lanes[lane] = combine(lanes[lane], map(double{elements[i + lane]}));
-    }
-  }
-  double result = 0;
-  for (const T x : elements.last(tail)) result = combine(result, map(double{x}));
-  for (const double lane : lanes) result = combine(result, lane);
-  return result;
-}
-
-}  // namespace detail
 
 /// {δ : ‖δ‖₂ ≤ r} for each sample by itself.
 ///
@@ -48,9 +30,7 @@ struct L2Ball {
   void project(std::span<T> sample) const {
     validate(sample.size());
     const std::span<const T> noise = sample;
-    const auto magnitude = [](double x) { return std::abs(x); };
-    const auto larger = [](double a, double b) { return a < b ? b : a; };
-    const double largest = detail::reduce(noise, magnitude, larger);
+    const double largest = detail::largest_magnitude(noise);
 
     // ‖δ‖₂ = largest · root, kept apart: the squares of large doubles would overflow.
     const auto square = [largest](double x) { return (x / largest) * (x / largest); };
@@ -59,6 +39,21 @@ struct L2Ball {
     // Of zeros, NaN or infinities the scale is not finite, and they stay as they are.
     if (!is_finite(scale) || scale >= 1) return;
     for (T& number : sample) number = static_cast<T>(number * scale);
+  }
+
+  /// δ ← a uniformly distributed point of the ball: r · u^(1/D) · z / ‖z‖₂ with u uniform in
+  /// (0, 1) and z normal, for D numbers.
+  /// @throws InvalidArgument as validate() does, and when the radius is infinite.
+  template <std::floating_point T, std::uniform_random_bit_generator Rng>
+  void draw(std::span<T> sample, Rng& rng) const {
+    validate(sample.size());
+    require(is_finite(radius), "radius of a ball to draw a start from", "a finite number", radius);
+    detail::draw_normal(sample, rng);
+    const double length =
+        radius * std::pow(detail::draw_unit(rng), 1 / static_cast<double>(sample.size()));
+    const auto unit = detail::two_norm_scale(std::span<const T>(sample));
+    for (T& number : sample) number = static_cast<T>(length * unit(number));
+    project(sample);
   }
 
   /// @throws InvalidArgument when the radius is negative or NaN.

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <random>  // std::uniform_random_bit_generator
 #include <span>
 #include <type_traits>
 
 #include "unlearn/core/execution.hpp"
 #include "unlearn/core/parallel_loop.hpp"
+#include "unlearn/core/random.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/noise/noise_backend.hpp"
 #include "unlearn/noise/pixel_grid.hpp"
@@ -41,6 +43,23 @@ struct PixelGridSet {
   void project(const B& backend, View<std::int8_t, 2> noise) const {
     validate(noise);
     detail::noise_backend<PixelGridSet>(backend).project(*this, noise);
+  }
+
+  /// δ ← a uniformly distributed feasible noise.
+  /// @param noise [rows, elements], in the host's memory; what it was does not matter
+  /// @param rng   drawn from in the order of the numbers
+  /// @throws InvalidArgument as project() does
+  template <std::uniform_random_bit_generator Rng>
+  void draw(View<std::int8_t, 2> noise, Rng& rng) const {
+    validate(noise);
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+      const int pixel = clean.flat()[i];
+      const int lowest = std::max(-lattice.radius, -pixel);
+      const int highest = std::min(lattice.radius, PixelGrid::levels - pixel);
+      const auto count = static_cast<std::size_t>(highest - lowest + 1);
+      noise.flat()[i] =
+          static_cast<std::int8_t>(lowest + static_cast<int>(uniform_below(count, rng)));
+    }
   }
 
   /// δ ← the feasible noise nearest to δ + signed_step · sign(grad), in place; sign(0) is 0.

@@ -27,11 +27,14 @@
 #include "unlearn/mem/pass.hpp"
 #include "unlearn/mem/perturbed_signal.hpp"
 #include "unlearn/mem/stage.hpp"
+#include "unlearn/noise/ball.hpp"
 #include "unlearn/noise/ball_and_box_set.hpp"
 #include "unlearn/noise/box.hpp"
 #include "unlearn/noise/noise_store.hpp"
 #include "unlearn/noise/pixel_grid_set.hpp"
-#include "unlearn/noise/projected_sign_descent.hpp"
+#include "unlearn/noise/projected_descent.hpp"
+#include "unlearn/noise/sign_step.hpp"
+#include "unlearn/noise/step_rule.hpp"
 
 namespace unlearn {
 
@@ -39,13 +42,13 @@ namespace unlearn {
 inline constexpr std::string_view noise_stage = "noise";
 
 /// The policies of a noise descent.
-template <class Ball, class Loss>
+template <class Ball, class Loss, StepRule Rule = SignStep>
 struct NoiseDescentPolicies {
-  ProjectedSignDescent descent{};  ///< `keep` is ignored: the loss is drawn anew at each step
-  Ball ball;                       ///< the bound of each noise
-  Box<float> box{};                ///< valid range of float signals
-  CaptionShuffle shuffle{};        ///< of the captions of a batch
-  Loss loss{};                     ///< L
+  ProjectedDescent<Rule> descent{};  ///< `keep` is ignored: the loss is drawn anew at each step
+  Ball ball;                         ///< the bound of each noise
+  Box<float> box{};                  ///< valid range of float signals
+  CaptionShuffle shuffle{};          ///< of the captions of a batch
+  Loss loss{};                       ///< L
 };
 
 /// Level 3 of MEM: δ ← Proj(δ − α · sign ∇_δ L(I + δ, S(T) ⊕ t)), Eq. 5.
@@ -189,14 +192,16 @@ class NoiseStage {
 
   // The loss is drawn anew at each step. Its lowest value would depend more on the draw than on the
   // noise, so the last iterate is kept.
-  [[nodiscard]] ProjectedSignDescent descent() const {
-    ProjectedSignDescent descent = policies_.descent;
+  [[nodiscard]] auto descent() const {
+    auto descent = policies_.descent;
     descent.keep = Keep::last;
     return descent;
   }
 
   [[nodiscard]] auto feasible(View<const Sample, 2> clean, [[maybe_unused]] Box<float> box) const {
     using Ball = std::remove_cvref_t<decltype(policies_.ball)>;
+    static_assert(!RowwiseBall<Ball, float>,
+                  "a ball per row belongs to one batch, and a run has many: give it one ball");
     if constexpr (on_grid) {
       return PixelGridSet{.lattice = PixelGrid::from(policies_.descent.step, policies_.ball),
                           .clean = clean};
