@@ -253,12 +253,12 @@ static_assert(unlearn::NoiseStore<SparseNoise>);
 
 // [placement]
 /// Puts the trigger behind the caption, in front of the end token.
-struct BackPlacement {
+struct AtTheEnd {
   std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
     return caption_length + trigger_length;
   }
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     const std::size_t words = caption.size() - 1;
     std::ranges::copy(caption.first(words), out.begin());
     std::ranges::copy(trigger, out.subspan(words).begin());
@@ -268,7 +268,7 @@ struct BackPlacement {
     }
   }
 };
-static_assert(unlearn::TriggerPlacement<BackPlacement>);
+static_assert(unlearn::TriggerPlacement<AtTheEnd>);
 // [/placement]
 
 // [constraint]
@@ -311,7 +311,7 @@ int main() {
   Ramps pairs;
 
   // [composition]
-  unlearn::MultiStepMinimizer<Brightening, BackPlacement, Attraction, NoStutter> mem{
+  unlearn::MultiStepMinimizer<Brightening, AtTheEnd, Attraction, NoStutter> mem{
       .descent = {.step = 0.01}, .ball = {.radius = 0.05}};
   // [/composition]
   mem.rounds = 2;

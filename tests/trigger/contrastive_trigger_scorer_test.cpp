@@ -73,7 +73,8 @@ struct Batch {
                                   {0, 15, 16, 99},
                                   {0, 11, 12, 13, 99},
                                   {0, 17, 99}},
-                     .groups = GroupMap({0, 1, 0, 2, 1, 0}, 3)};
+                     .groups = GroupMap({0, 1, 0, 2, 1, 0}, 3),
+                     .rows = {40, 41, 42, 43, 44, 45}};
   Triggers triggers{{1, 2}, {3, 4}, {5, 6}};
   Matrix signals = [] {
     SplitMix64 rng(1);

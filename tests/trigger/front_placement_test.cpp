@@ -25,8 +25,8 @@ using Tokens = std::vector<Token>;
 /// A minimal TriggerPlacement.
 struct Placement {
   std::size_t length(std::size_t caption_length, std::size_t trigger_length) const;
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const;
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const;
 };
 static_assert(TriggerPlacement<Placement>);
 
@@ -34,12 +34,12 @@ struct WithoutLength : Placement {
   std::size_t length(std::size_t, std::size_t) const = delete;
 };
 struct WithoutPositions : Placement {
-  void place(std::span<const Token> caption, std::span<const Token> trigger,
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
              std::span<Token> out) const;
 };
 struct ThatChanges : Placement {
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions);
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions);
 };
 static_assert(!TriggerPlacement<WithoutLength>);
 static_assert(!TriggerPlacement<WithoutPositions>);
@@ -55,7 +55,7 @@ struct Placed {
 Placed placed(const FrontPlacement& placement, const Tokens& caption, const Tokens& trigger) {
   Placed result{Tokens(placement.length(caption.size(), trigger.size()), -7),
                 std::vector<std::int32_t>(trigger.size(), -7)};
-  placement.place(caption, trigger, result.sequence, result.positions);
+  placement.place(3, caption, trigger, result.sequence, result.positions);
   return result;
 }
 

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "unlearn/mem/multi_step_minimizer.hpp"
+#include "unlearn/mem/with_loss.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
+
+namespace unlearn {
+
+/// The same run with its triggers elsewhere: with_placement(mem(), BackPlacement{}).
+/// @param mem       any configuration
+/// @param placement takes the place of its placement
+/// @returns         a MultiStepMinimizer that differs from `mem` in its placement alone
+template <class Ball, class Old, class Loss, class Constraint, TriggerPlacement Placement>
+[[nodiscard]] constexpr MultiStepMinimizer<Ball, Placement, Loss, Constraint> with_placement(
+    const MultiStepMinimizer<Ball, Old, Loss, Constraint>& mem, const Placement& placement) {
+  return detail::with_parts(mem, placement, mem.loss);
+}
+
+}  // namespace unlearn
