@@ -54,7 +54,9 @@ struct AnywherePlacement {
     const std::size_t last = out.size() - trigger.size() - end_tokens;
     const auto is_place = [&](std::size_t k) { return frame().is_place(words, row, caption, k); };
     std::size_t places = 0;
-    for (std::size_t k = start_tokens; k <= last; ++k) places += is_place(k) ? 1 : 0;
+    for (std::size_t k = start_tokens; k <= last; ++k) {
+      if (is_place(k)) ++places;
+    }
     // The second generator keeps the rows of one seed apart from those of the next seed.
     SplitMix64 rng(SplitMix64(SplitMix64(seed)() + row)());
     for (std::int32_t& place : positions) {
