@@ -271,6 +271,16 @@ struct AtTheEnd {
 static_assert(unlearn::TriggerPlacement<AtTheEnd>);
 // [/placement]
 
+// [word-rule]
+/// Tokens from 8 on go on with a word, like "##ing" in other vocabularies.
+struct WordsAreBelowEight {
+  bool operator()(Index /*row*/, std::span<const Token> caption, std::size_t k) const {
+    return caption[k] < 8;
+  }
+};
+static_assert(unlearn::WordRule<WordsAreBelowEight>);
+// [/word-rule]
+
 // [constraint]
 /// No word twice in a row.
 struct NoStutter {
@@ -309,6 +319,14 @@ int main() {
   for (float& number : table.numbers) number = normal(rng);
   RankingModel model{{{{table}}}};
   Ramps pairs;
+
+  // [placements]
+  const auto behind = unlearn::with_placement(unlearn::mem(), unlearn::BackPlacement{});
+  const auto between = unlearn::with_placement(
+      unlearn::mem(), unlearn::AnywherePlacement{.seed = 1, .words = WordsAreBelowEight{}});
+  // [/placements]
+  check(behind.rounds == unlearn::mem().rounds && between.placement.seed == 1,
+        "all else is as in mem()");
 
   // [composition]
   unlearn::MultiStepMinimizer<Brightening, AtTheEnd, Attraction, NoStutter> mem{

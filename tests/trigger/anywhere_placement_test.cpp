@@ -35,6 +35,14 @@ using testing::start;
 
 using Tokens = std::vector<Token>;
 
+struct SaysNothing {
+  void operator()(Index /*row*/, std::span<const Token> /*caption*/, std::size_t /*k*/) const {}
+};
+struct KnowsNoRow {
+  bool operator()(std::span<const Token> /*caption*/, std::size_t /*k*/) const { return true; }
+};
+static_assert(WordRule<BeginsBelow100> && !WordRule<SaysNothing> && !WordRule<KnowsNoRow>);
+
 const Tokens five_words{start, 1, 2, 3, 4, 5, end};
 
 /// How many words stand before each token of the trigger, for a caption of one token a word.
