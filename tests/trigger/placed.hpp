@@ -38,8 +38,7 @@ struct BeginsBelow100 {
   }
 };
 
-/// A caption of up to ten tokens, cut into words at random, and a trigger of up to four, 500 to
-/// 503.
+/// A caption of up to ten tokens, cut into words at random, and a trigger of up to four tokens.
 struct DrawnCase {
   explicit DrawnCase(SplitMix64& rng) {
     const std::size_t tokens = uniform_below(11, rng);

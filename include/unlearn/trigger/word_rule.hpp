@@ -14,8 +14,7 @@ namespace unlearn {
 ///
 /// Requirements, for a rule `w`:
 ///  1. `w(row, caption, k)` is whether the token caption[k] is the first of its word. The caption
-///  is
-///     the one of `row`, with its start and end tokens; caption[k] is none of these.
+///     is the one of `row`, with its start and end tokens; caption[k] is none of these.
 ///  2. The answer depends on the arguments alone.
 template <class W>
 concept WordRule =
