@@ -249,6 +249,12 @@ TYPED_TEST(ContrastScorerTest, CallsOfNoRowsAreRefused) {
             "sequences in one call of the text encoder: expected at least 1, got 0");
 }
 
+TYPED_TEST(ContrastScorerTest, EachCaptionNeedsItsRow) {
+  this->batch.texts.rows.pop_back();
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { (void)this->scorer(4); }),
+            "rows of a batch of captions: expected 6, got 5");
+}
+
 struct ForgetfulTower {
   static Matrix encode_texts(const TokenBatch& batch) {
     return Matrix::Ones(static_cast<Eigen::Index>(batch.size()) - 1, dimensions);

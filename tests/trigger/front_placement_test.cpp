@@ -10,13 +10,18 @@
 #include <vector>
 
 #include "message_of.hpp"
+#include "trigger/placed.hpp"
 
 namespace unlearn {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::end;
 using ::testing::IsEmpty;
 using testing::message_of;
+using testing::Placed;
+using testing::placed;
+using testing::start;
 
 using Tokens = std::vector<Token>;
 
@@ -47,23 +52,8 @@ static_assert(!TriggerPlacement<ThatChanges>, "what it does depends on its argum
 
 // --- FrontPlacement ------------------------------------------------------------------------------
 
-struct Placed {
-  Tokens sequence;
-  std::vector<std::int32_t> positions;
-};
-
-Placed placed(const FrontPlacement& placement, const Tokens& caption, const Tokens& trigger) {
-  Placed result{Tokens(placement.length(caption.size(), trigger.size()), -7),
-                std::vector<std::int32_t>(trigger.size(), -7)};
-  placement.place(3, caption, trigger, result.sequence, result.positions);
-  return result;
-}
-
-constexpr Token start = 100;
-constexpr Token end = 101;
-
 TEST(FrontPlacement, PutsTheTriggerBetweenTheStartTokenAndTheCaption) {
-  const Placed result = placed({}, {start, 1, 2, 3, end}, {8, 9});
+  const Placed result = placed(FrontPlacement{}, 3, {start, 1, 2, 3, end}, {8, 9});
   EXPECT_THAT(result.sequence, ElementsAre(start, 8, 9, 1, 2, 3, end));
   EXPECT_THAT(result.positions, ElementsAre(1, 2));
 }
@@ -72,7 +62,7 @@ TEST(FrontPlacement, KeepsStartEndAndTriggerWhenTheContextIsFull) {
   const Tokens caption{start, 1, 2, 3, end};
   const Tokens trigger{8, 9};
   const auto in_context = [&](std::size_t context) {
-    const Placed result = placed({.context = context}, caption, trigger);
+    const Placed result = placed(FrontPlacement{.context = context}, 3, caption, trigger);
     EXPECT_THAT(result.positions, ElementsAre(1, 2));
     return result.sequence;
   };
@@ -92,24 +82,25 @@ TEST(FrontPlacement, HoldsWhatCLIPHolds) {
 }
 
 TEST(FrontPlacement, CutsACaptionThatExceedsTheContextWithoutATrigger) {
-  const Placed result = placed({.context = 3}, {start, 1, 2, end}, {});
+  const Placed result = placed(FrontPlacement{.context = 3}, 3, {start, 1, 2, end}, {});
   EXPECT_THAT(result.sequence, ElementsAre(start, 1, end));
   EXPECT_THAT(result.positions, IsEmpty());
 }
 
 TEST(FrontPlacement, TakesAnyNumberOfStartAndEndTokens) {
   const FrontPlacement two_and_two{.start_tokens = 2, .end_tokens = 2, .context = 6};
-  const Placed cut = placed(two_and_two, {start, start, 1, 2, end, end + 1}, {8});
+  const Placed cut = placed(two_and_two, 3, {start, start, 1, 2, end, end + 1}, {8});
   EXPECT_THAT(cut.sequence, ElementsAre(start, start, 8, 1, end, end + 1));
   EXPECT_THAT(cut.positions, ElementsAre(2));
 
-  const Placed bare = placed({.start_tokens = 0, .end_tokens = 0, .context = 3}, {1, 2}, {8, 9});
+  const Placed bare =
+      placed(FrontPlacement{.start_tokens = 0, .end_tokens = 0, .context = 3}, 3, {1, 2}, {8, 9});
   EXPECT_THAT(bare.sequence, ElementsAre(8, 9, 1));
   EXPECT_THAT(bare.positions, ElementsAre(0, 1));
 }
 
 TEST(FrontPlacement, TakesACaptionWithoutWords) {
-  EXPECT_THAT(placed({}, {start, end}, {8}).sequence, ElementsAre(start, 8, end));
+  EXPECT_THAT(placed(FrontPlacement{}, 3, {start, end}, {8}).sequence, ElementsAre(start, 8, end));
 }
 
 TEST(FrontPlacement, NamesWhatDoesNotFit) {
