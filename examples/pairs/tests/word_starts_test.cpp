@@ -23,31 +23,34 @@ using testing::write_file;
 
 using Starts = std::vector<WordStart>;
 
-const WordTokenizer words_of_dogs =
-    WordTokenizer::from_words({"a", "dog", "'s", "house", "!", "2", "tree", "sea", ","});
+const WordTokenizer& words_of_dogs() {
+  static const WordTokenizer tokenizer =
+      WordTokenizer::from_words({"a", "dog", "'s", "house", "!", "2", "tree", "sea", ","});
+  return tokenizer;
+}
 
 TEST(WordStarts, AreWhereWhiteSpaceEnds) {
-  EXPECT_EQ(word_starts(words_of_dogs, "a dog"), (Starts{{0, 0}, {1, 2}}));
-  EXPECT_EQ(word_starts(words_of_dogs, " \t A\n dog  "), (Starts{{0, 3}, {1, 6}}));
-  EXPECT_THAT(word_starts(words_of_dogs, ""), IsEmpty());
-  EXPECT_THAT(word_starts(words_of_dogs, "  "), IsEmpty());
+  EXPECT_EQ(word_starts(words_of_dogs(), "a dog"), (Starts{{0, 0}, {1, 2}}));
+  EXPECT_EQ(word_starts(words_of_dogs(), " \t A\n dog  "), (Starts{{0, 3}, {1, 6}}));
+  EXPECT_THAT(word_starts(words_of_dogs(), ""), IsEmpty());
+  EXPECT_THAT(word_starts(words_of_dogs(), "  "), IsEmpty());
 }
 
 TEST(WordStarts, AreNotWithinAWordOfSeveralTokens) {
   // "dog" "'s" "house" "!" "2" "2"
-  EXPECT_EQ(word_starts(words_of_dogs, "dog's house! 22"), (Starts{{0, 0}, {2, 6}, {4, 13}}));
+  EXPECT_EQ(word_starts(words_of_dogs(), "dog's house! 22"), (Starts{{0, 0}, {2, 6}, {4, 13}}));
 }
 
 TEST(WordStarts, AreUnknownWhereTheWordsAloneHaveOtherTokens) {
   // The separator ends the text: there it is white space, behind which more text would change that.
-  EXPECT_THAT(word_starts(words_of_dogs, "a dog\x1C"), IsEmpty());
-  EXPECT_THAT(word_starts(words_of_dogs, "a\x1F dog"), IsEmpty());
+  EXPECT_THAT(word_starts(words_of_dogs(), "a dog\x1C"), IsEmpty());
+  EXPECT_THAT(word_starts(words_of_dogs(), "a\x1F dog"), IsEmpty());
 }
 
 TEST(WordStarts, CountTheTokensThatWordsHave) {
   // A reference to a space is two words in one, a dropped character none.
-  EXPECT_EQ(word_starts(words_of_dogs, "a&#32;dog sea"), (Starts{{0, 0}, {2, 10}}));
-  EXPECT_EQ(word_starts(words_of_dogs, "a &#1; sea"), (Starts{{0, 0}, {1, 7}}));
+  EXPECT_EQ(word_starts(words_of_dogs(), "a&#32;dog sea"), (Starts{{0, 0}, {2, 10}}));
+  EXPECT_EQ(word_starts(words_of_dogs(), "a &#1; sea"), (Starts{{0, 0}, {1, 7}}));
 }
 
 TEST(WordStarts, OfClipsTokenizerKeepBytePairsTogether) {
@@ -60,7 +63,7 @@ TEST(WordStarts, OfClipsTokenizerKeepBytePairsTogether) {
 
 TEST(WordStarts, OfManyCaptionsAreAskedByRow) {
   const std::vector<std::string> captions{"a dog's house", "", "sea\x1D", "tree tree"};
-  const WordStarts table(words_of_dogs, captions);
+  const WordStarts table(words_of_dogs(), captions);
   EXPECT_TRUE(table.are_known(0));
   EXPECT_FALSE(table.are_known(1));
   EXPECT_FALSE(table.are_known(2));
@@ -81,7 +84,8 @@ TEST(WordStarts, OfManyCaptionsAreAskedByRow) {
 
 std::string placed_text(std::string_view caption, const std::vector<std::size_t>& offsets) {
   const std::vector<Token> trigger{6, 7};  // tree sea
-  return with_trigger_at(words_of_dogs, std::span(trigger).first(offsets.size()), caption, offsets);
+  return with_trigger_at(words_of_dogs(), std::span(trigger).first(offsets.size()), caption,
+                         offsets);
 }
 
 TEST(TriggerText, IsWrittenBetweenTheWordsOfTheCaption) {
@@ -102,7 +106,7 @@ TEST(TriggerText, HasOneSpaceBehindACaptionThatEndsInOne) {
 TEST(TriggerText, InFrontIsThatOfWithTrigger) {
   for (const char* const caption : {"", " ", "a dog", " a dog "}) {
     EXPECT_EQ(placed_text(caption, {0, 0}),
-              with_trigger(words_of_dogs, std::vector<Token>{6, 7}, caption));
+              with_trigger(words_of_dogs(), std::vector<Token>{6, 7}, caption));
   }
 }
 
