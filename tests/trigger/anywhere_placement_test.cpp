@@ -27,11 +27,11 @@ namespace {
 using testing::BeginsBelow100;
 using testing::DrawnCase;
 using ::testing::ElementsAre;
-using testing::end;
+using testing::end_token;
 using testing::message_of;
 using testing::Placed;
 using testing::placed;
-using testing::start;
+using testing::start_token;
 
 using Tokens = std::vector<Token>;
 
@@ -43,7 +43,7 @@ struct KnowsNoRow {
 };
 static_assert(WordRule<BeginsBelow100> && !WordRule<SaysNothing> && !WordRule<KnowsNoRow>);
 
-const Tokens five_words{start, 1, 2, 3, 4, 5, end};
+const Tokens five_words{start_token, 1, 2, 3, 4, 5, end_token};
 
 /// How many words stand before each token of the trigger, for a caption of one token a word.
 std::vector<std::size_t> words_before(const Placed& result) {
@@ -178,15 +178,15 @@ TEST(AnywherePlacement, IsTheSameInAnyBatchAndOnAnyThread) {
 
 TEST(AnywherePlacement, HasOnePlaceInACaptionWithoutWords) {
   for (Index row = 0; row < 10; ++row) {
-    EXPECT_THAT(placed(AnywherePlacement{}, row, {start, end}, {8, 9}).sequence,
-                ElementsAre(start, 8, 9, end));
+    EXPECT_THAT(placed(AnywherePlacement{}, row, {start_token, end_token}, {8, 9}).sequence,
+                ElementsAre(start_token, 8, 9, end_token));
     // One word of three tokens that is cut: nothing behind it.
     EXPECT_THAT(placed(AnywherePlacement{.context = 5, .words = BeginsBelow100{}}, row,
-                       {start, 1, 101, 102, end}, {8})
+                       {start_token, 1, 101, 102, end_token}, {8})
                     .sequence,
-                ElementsAre(start, 8, 1, 101, end));
+                ElementsAre(start_token, 8, 1, 101, end_token));
     EXPECT_THAT(placed(AnywherePlacement{.context = 4}, row, five_words, {8, 9}).sequence,
-                ElementsAre(start, 8, 9, end));
+                ElementsAre(start_token, 8, 9, end_token));
   }
 }
 

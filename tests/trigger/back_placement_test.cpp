@@ -17,50 +17,52 @@ namespace {
 using testing::BeginsBelow100;
 using testing::DrawnCase;
 using ::testing::ElementsAre;
-using testing::end;
+using testing::end_token;
 using ::testing::IsEmpty;
 using testing::message_of;
 using testing::placed;
-using testing::start;
+using testing::start_token;
 
 using Tokens = std::vector<Token>;
 
 TEST(BackPlacement, PutsTheTriggerBetweenTheCaptionAndTheEndToken) {
-  const auto result = placed(BackPlacement{}, 0, {start, 1, 2, 3, end}, {8, 9});
-  EXPECT_THAT(result.sequence, ElementsAre(start, 1, 2, 3, 8, 9, end));
+  const auto result = placed(BackPlacement{}, 0, {start_token, 1, 2, 3, end_token}, {8, 9});
+  EXPECT_THAT(result.sequence, ElementsAre(start_token, 1, 2, 3, 8, 9, end_token));
   EXPECT_THAT(result.positions, ElementsAre(4, 5));
-  EXPECT_THAT(placed(BackPlacement{}, 0, {start, end}, {8}).sequence, ElementsAre(start, 8, end));
+  EXPECT_THAT(placed(BackPlacement{}, 0, {start_token, end_token}, {8}).sequence,
+              ElementsAre(start_token, 8, end_token));
 }
 
 TEST(BackPlacement, CutsTheCaptionAndNeverTheTrigger) {
   const auto in_context = [](std::size_t context) {
-    return placed(BackPlacement{.context = context}, 0, {start, 1, 2, 3, end}, {8, 9}).sequence;
+    return placed(BackPlacement{.context = context}, 0, {start_token, 1, 2, 3, end_token}, {8, 9})
+        .sequence;
   };
-  EXPECT_THAT(in_context(7), ElementsAre(start, 1, 2, 3, 8, 9, end));
-  EXPECT_THAT(in_context(6), ElementsAre(start, 1, 2, 8, 9, end));
-  EXPECT_THAT(in_context(4), ElementsAre(start, 8, 9, end));
-  EXPECT_THAT(placed(BackPlacement{.context = 3}, 0, {start, 1, 2, end}, {}).sequence,
-              ElementsAre(start, 1, end));
+  EXPECT_THAT(in_context(7), ElementsAre(start_token, 1, 2, 3, 8, 9, end_token));
+  EXPECT_THAT(in_context(6), ElementsAre(start_token, 1, 2, 8, 9, end_token));
+  EXPECT_THAT(in_context(4), ElementsAre(start_token, 8, 9, end_token));
+  EXPECT_THAT(placed(BackPlacement{.context = 3}, 0, {start_token, 1, 2, end_token}, {}).sequence,
+              ElementsAre(start_token, 1, end_token));
 }
 
 TEST(BackPlacement, StandsBeforeAWordThatIsCut) {
   // The words are (1), (2 102 103) and (4).
   const auto in_context = [](std::size_t context) {
     return placed(BackPlacement{.context = context, .words = BeginsBelow100{}}, 0,
-                  {start, 1, 2, 102, 103, 4, end}, {8})
+                  {start_token, 1, 2, 102, 103, 4, end_token}, {8})
         .sequence;
   };
-  EXPECT_THAT(in_context(8), ElementsAre(start, 1, 2, 102, 103, 4, 8, end));
-  EXPECT_THAT(in_context(7), ElementsAre(start, 1, 2, 102, 103, 8, end));
-  EXPECT_THAT(in_context(6), ElementsAre(start, 1, 8, 2, 102, end));
-  EXPECT_THAT(in_context(5), ElementsAre(start, 1, 8, 2, end));
-  EXPECT_THAT(in_context(4), ElementsAre(start, 1, 8, end));
+  EXPECT_THAT(in_context(8), ElementsAre(start_token, 1, 2, 102, 103, 4, 8, end_token));
+  EXPECT_THAT(in_context(7), ElementsAre(start_token, 1, 2, 102, 103, 8, end_token));
+  EXPECT_THAT(in_context(6), ElementsAre(start_token, 1, 8, 2, 102, end_token));
+  EXPECT_THAT(in_context(5), ElementsAre(start_token, 1, 8, 2, end_token));
+  EXPECT_THAT(in_context(4), ElementsAre(start_token, 1, 8, end_token));
 }
 
 TEST(BackPlacement, StandsInFrontOfTheOnlyWordIfThatIsCut) {
   const BackPlacement placement{.context = 5, .words = BeginsBelow100{}};
-  EXPECT_THAT(placed(placement, 0, {start, 1, 101, 102, end}, {8}).sequence,
-              ElementsAre(start, 8, 1, 101, end));
+  EXPECT_THAT(placed(placement, 0, {start_token, 1, 101, 102, end_token}, {8}).sequence,
+              ElementsAre(start_token, 8, 1, 101, end_token));
 }
 
 TEST(BackPlacement, TakesAnyNumberOfStartAndEndTokens) {
@@ -68,8 +70,10 @@ TEST(BackPlacement, TakesAnyNumberOfStartAndEndTokens) {
   EXPECT_THAT(placed(bare, 0, {1, 2}, {8, 9}).sequence, ElementsAre(1, 8, 9));
   EXPECT_THAT(placed(bare, 0, {}, {8, 9}).sequence, ElementsAre(8, 9));
   const BackPlacement two_and_two{.start_tokens = 2, .end_tokens = 2, .context = 6};
-  EXPECT_THAT(placed(two_and_two, 0, {start, start, 1, 2, end, end + 1}, {8}).sequence,
-              ElementsAre(start, start, 1, 8, end, end + 1));
+  EXPECT_THAT(
+      placed(two_and_two, 0, {start_token, start_token, 1, 2, end_token, end_token + 1}, {8})
+          .sequence,
+      ElementsAre(start_token, start_token, 1, 8, end_token, end_token + 1));
 }
 
 TEST(BackPlacement, IsThatOfAPlainSearchFromTheBack) {
@@ -95,7 +99,7 @@ TEST(BackPlacement, NamesWhatDoesNotFit) {
             "tokens of a caption, start and end included: expected at least 2, got 1");
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)placement.length(2, 5); }),
             "start, trigger and end tokens together: expected at most the context of 6, got 7");
-  EXPECT_THAT(placed(placement, 0, {start, 1, end}, {}).positions, IsEmpty());
+  EXPECT_THAT(placed(placement, 0, {start_token, 1, end_token}, {}).positions, IsEmpty());
 }
 
 }  // namespace

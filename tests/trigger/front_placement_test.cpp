@@ -16,12 +16,12 @@ namespace unlearn {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::end;
+using testing::end_token;
 using ::testing::IsEmpty;
 using testing::message_of;
 using testing::Placed;
 using testing::placed;
-using testing::start;
+using testing::start_token;
 
 using Tokens = std::vector<Token>;
 
@@ -53,24 +53,24 @@ static_assert(!TriggerPlacement<ThatChanges>, "what it does depends on its argum
 // --- FrontPlacement ------------------------------------------------------------------------------
 
 TEST(FrontPlacement, PutsTheTriggerBetweenTheStartTokenAndTheCaption) {
-  const Placed result = placed(FrontPlacement{}, 3, {start, 1, 2, 3, end}, {8, 9});
-  EXPECT_THAT(result.sequence, ElementsAre(start, 8, 9, 1, 2, 3, end));
+  const Placed result = placed(FrontPlacement{}, 3, {start_token, 1, 2, 3, end_token}, {8, 9});
+  EXPECT_THAT(result.sequence, ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
   EXPECT_THAT(result.positions, ElementsAre(1, 2));
 }
 
 TEST(FrontPlacement, KeepsStartEndAndTriggerWhenTheContextIsFull) {
-  const Tokens caption{start, 1, 2, 3, end};
+  const Tokens caption{start_token, 1, 2, 3, end_token};
   const Tokens trigger{8, 9};
   const auto in_context = [&](std::size_t context) {
     const Placed result = placed(FrontPlacement{.context = context}, 3, caption, trigger);
     EXPECT_THAT(result.positions, ElementsAre(1, 2));
     return result.sequence;
   };
-  EXPECT_THAT(in_context(8), ElementsAre(start, 8, 9, 1, 2, 3, end));
-  EXPECT_THAT(in_context(7), ElementsAre(start, 8, 9, 1, 2, 3, end));
-  EXPECT_THAT(in_context(6), ElementsAre(start, 8, 9, 1, 2, end));
-  EXPECT_THAT(in_context(5), ElementsAre(start, 8, 9, 1, end));
-  EXPECT_THAT(in_context(4), ElementsAre(start, 8, 9, end));
+  EXPECT_THAT(in_context(8), ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
+  EXPECT_THAT(in_context(7), ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
+  EXPECT_THAT(in_context(6), ElementsAre(start_token, 8, 9, 1, 2, end_token));
+  EXPECT_THAT(in_context(5), ElementsAre(start_token, 8, 9, 1, end_token));
+  EXPECT_THAT(in_context(4), ElementsAre(start_token, 8, 9, end_token));
 }
 
 TEST(FrontPlacement, HoldsWhatCLIPHolds) {
@@ -82,15 +82,16 @@ TEST(FrontPlacement, HoldsWhatCLIPHolds) {
 }
 
 TEST(FrontPlacement, CutsACaptionThatExceedsTheContextWithoutATrigger) {
-  const Placed result = placed(FrontPlacement{.context = 3}, 3, {start, 1, 2, end}, {});
-  EXPECT_THAT(result.sequence, ElementsAre(start, 1, end));
+  const Placed result = placed(FrontPlacement{.context = 3}, 3, {start_token, 1, 2, end_token}, {});
+  EXPECT_THAT(result.sequence, ElementsAre(start_token, 1, end_token));
   EXPECT_THAT(result.positions, IsEmpty());
 }
 
 TEST(FrontPlacement, TakesAnyNumberOfStartAndEndTokens) {
   const FrontPlacement two_and_two{.start_tokens = 2, .end_tokens = 2, .context = 6};
-  const Placed cut = placed(two_and_two, 3, {start, start, 1, 2, end, end + 1}, {8});
-  EXPECT_THAT(cut.sequence, ElementsAre(start, start, 8, 1, end, end + 1));
+  const Placed cut =
+      placed(two_and_two, 3, {start_token, start_token, 1, 2, end_token, end_token + 1}, {8});
+  EXPECT_THAT(cut.sequence, ElementsAre(start_token, start_token, 8, 1, end_token, end_token + 1));
   EXPECT_THAT(cut.positions, ElementsAre(2));
 
   const Placed bare =
@@ -100,7 +101,8 @@ TEST(FrontPlacement, TakesAnyNumberOfStartAndEndTokens) {
 }
 
 TEST(FrontPlacement, TakesACaptionWithoutWords) {
-  EXPECT_THAT(placed(FrontPlacement{}, 3, {start, end}, {8}).sequence, ElementsAre(start, 8, end));
+  EXPECT_THAT(placed(FrontPlacement{}, 3, {start_token, end_token}, {8}).sequence,
+              ElementsAre(start_token, 8, end_token));
 }
 
 TEST(FrontPlacement, NamesWhatDoesNotFit) {

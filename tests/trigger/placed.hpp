@@ -28,8 +28,8 @@ Placed placed(const auto& placement, Index row, const std::vector<Token>& captio
   return result;
 }
 
-inline constexpr Token start = 1000;
-inline constexpr Token end = 1001;
+inline constexpr Token start_token = 1000;
+inline constexpr Token end_token = 1001;
 
 /// Tokens from 100 on go on with a word; all others begin one.
 struct BeginsBelow100 {
@@ -46,8 +46,8 @@ struct DrawnCase {
       const bool goes_on = k > 0 && uniform_below(3, rng) == 0;
       caption.push_back(static_cast<Token>(k + (goes_on ? 100U : 0U)));
     }
-    caption.insert(caption.begin(), start_tokens, start);
-    caption.insert(caption.end(), end_tokens, end);
+    caption.insert(caption.begin(), start_tokens, start_token);
+    caption.insert(caption.end(), end_tokens, end_token);
     const std::size_t length = uniform_below(5, rng);
     for (std::size_t p = 0; p < length; ++p) trigger.push_back(static_cast<Token>(500 + p));
     context = start_tokens + end_tokens + length + uniform_below(12, rng);
@@ -69,7 +69,7 @@ struct DrawnCase {
     std::vector<std::size_t> found;
     for (std::size_t k = start_tokens; k <= kept(); ++k) {
       const bool first = k == start_tokens;
-      const bool begins = caption[k] < 100 || caption[k] == end;
+      const bool begins = caption[k] < 100 || caption[k] == end_token;
       if (first || begins) found.push_back(k);
     }
     return found;
@@ -85,7 +85,7 @@ struct DrawnCase {
       }
       if (k < kept()) sequence.push_back(caption[k]);
     }
-    sequence.push_back(end);
+    sequence.push_back(end_token);
     return sequence;
   }
 };
