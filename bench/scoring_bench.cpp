@@ -191,6 +191,7 @@ struct BeamData {
       auto& caption = texts.captions.emplace_back(12, Token{0});
       std::generate(caption.begin() + 1, caption.end() - 1, word);
       caption.back() = 1;
+      texts.rows.push_back(static_cast<Index>(row));
     }
     std::ranges::generate(tokens, word);
   }
@@ -199,7 +200,7 @@ struct BeamData {
     const unlearn::FrontPlacement placement;
     unlearn::TokenSequences<unlearn::FrontPlacement> sequences(placement, length);
     for (std::size_t row = 0; row < pairs; ++row) {
-      sequences.add(texts.captions[row], triggers[row]);
+      sequences.add(texts.rows[row], texts.captions[row], triggers[row]);
     }
     unlearn::InfoNceScorer scoring(signals, words.encode_texts(sequences.batch()), logit_scale);
     unlearn::ContrastiveTriggerScorer scorer(words, placement, texts, std::move(scoring), 2048);
@@ -210,7 +211,8 @@ struct BeamData {
   static constexpr std::size_t length = 3;
   Words words;
   Matrix signals = normal_rows(6, pairs);
-  unlearn::CaptionBatch texts{.captions = {}, .groups = unlearn::GroupMap::per_row(pairs)};
+  unlearn::CaptionBatch texts{
+      .captions = {}, .groups = unlearn::GroupMap::per_row(pairs), .rows = {}};
   std::vector<Token> tokens = std::vector<Token>(pairs * length * per_caption);
 };
 

@@ -301,12 +301,12 @@ static_assert(unlearn::NoiseStore<SparseNoise>);
 
 // [placement]
 /// Puts the trigger behind the caption, in front of the end token.
-struct BackPlacement {
+struct AtTheEnd {
   std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
     return caption_length + trigger_length;
   }
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     const std::size_t words = caption.size() - 1;
     std::ranges::copy(caption.first(words), out.begin());
     std::ranges::copy(trigger, out.subspan(words).begin());
@@ -316,8 +316,18 @@ struct BackPlacement {
     }
   }
 };
-static_assert(unlearn::TriggerPlacement<BackPlacement>);
+static_assert(unlearn::TriggerPlacement<AtTheEnd>);
 // [/placement]
+
+// [word-rule]
+/// Tokens from 8 on go on with a word, like "##ing" in other vocabularies.
+struct WordsAreBelowEight {
+  bool operator()(Index /*row*/, std::span<const Token> caption, std::size_t k) const {
+    return caption[k] < 8;
+  }
+};
+static_assert(unlearn::WordRule<WordsAreBelowEight>);
+// [/word-rule]
 
 // [constraint]
 /// No word twice in a row.
@@ -358,8 +368,16 @@ int main() {
   RankingModel model{{{{table}}}};
   Ramps pairs;
 
+  // [placements]
+  const auto behind = unlearn::with_placement(unlearn::mem(), unlearn::BackPlacement{});
+  const auto between = unlearn::with_placement(
+      unlearn::mem(), unlearn::AnywherePlacement{.seed = 1, .words = WordsAreBelowEight{}});
+  // [/placements]
+  check(behind.rounds == unlearn::mem().rounds && between.placement.seed == 1,
+        "all else is as in mem()");
+
   // [composition]
-  unlearn::MultiStepMinimizer<Brightening, BackPlacement, Attraction, NoStutter> mem{
+  unlearn::MultiStepMinimizer<Brightening, AtTheEnd, Attraction, NoStutter> mem{
       .descent = {.step = 0.01}, .ball = {.radius = 0.05}, .search = {.candidates = 8}};
   // [/composition]
   mem.rounds = 2;

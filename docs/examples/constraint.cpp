@@ -72,7 +72,7 @@ struct SurvivesPublishing {
     const auto caption = album->caption(row);
     std::vector<Token> sequence(placement.length(caption.size(), trigger.size()));
     std::vector<std::int32_t> positions(trigger.size());
-    placement.place(caption, trigger, sequence, positions);
+    placement.place(row, caption, trigger, sequence, positions);
     return tokenizer->encode(tokenizer->decode(sequence)) == sequence;
   }
 };

@@ -34,7 +34,7 @@ std::vector<unlearn::Token> protected_caption(const auto& pairs, const auto& sta
   const auto trigger = state.triggers[state.scope.triggers.of(row)];
   std::vector<unlearn::Token> sequence(placement.length(caption.size(), trigger.size()));
   std::vector<std::int32_t> positions(trigger.size());
-  placement.place(caption, trigger, sequence, positions);
+  placement.place(row, caption, trigger, sequence, positions);
   return sequence;
 }
 // [/protected-caption]

@@ -59,6 +59,8 @@
 #include "unlearn/contrast/siglip_scorer.hpp"
 
 // trigger/: HotFlip, Eq. 6, and the search that follows it.
+#include "unlearn/trigger/anywhere_placement.hpp"
+#include "unlearn/trigger/back_placement.hpp"
 #include "unlearn/trigger/beam_search.hpp"
 #include "unlearn/trigger/contrastive_trigger_scorer.hpp"
 #include "unlearn/trigger/front_placement.hpp"
@@ -67,7 +69,9 @@
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"  // a model that ranks tokens itself
 #include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
+#include "unlearn/trigger/word_rule.hpp"  // where a placement finds words
 
 // metrics/: what it came to.
 #include "unlearn/metrics/perturbation.hpp"  // linf, psnr, ssim
@@ -80,8 +84,9 @@
 #include "unlearn/mem/fresh_state.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/mem/run_state.hpp"
-#include "unlearn/mem/runner.hpp"     // run_stages: a run of your own stages
-#include "unlearn/mem/with_loss.hpp"  // the same run with another loss
+#include "unlearn/mem/runner.hpp"          // run_stages: a run of your own stages
+#include "unlearn/mem/with_loss.hpp"       // the same run with another loss
+#include "unlearn/mem/with_placement.hpp"  // the same run with its triggers elsewhere
 
 // observers/ and checkpoint/: to watch a run, to stop it, and to resume it.
 #include "unlearn/checkpoint/checkpoint.hpp"

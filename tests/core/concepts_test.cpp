@@ -206,8 +206,8 @@ struct MinimalPlacement {
   unsigned length(std::size_t caption, std::size_t trigger) const {
     return static_cast<unsigned>(caption + trigger);
   }
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     std::copy(caption.begin(), caption.end(),
               std::copy(trigger.begin(), trigger.end(), out.begin()));
     for (std::size_t p = 0; p < positions.size(); ++p) {

@@ -80,7 +80,7 @@ class Configurations : public ::testing::Test {
     for (Index row = 0; row < pairs.rows(); ++row) {
       signals[row] = pairs.signal_of(row);
       groups[row] = state.scope.noise.of(row);
-      sequences.add(pairs.caption(row), {});
+      sequences.add(row, pairs.caption(row), {});
     }
     pairs.load_signals(signals, View<std::uint8_t, 2>(clean, shape()));
     state.noise.load(groups, View<std::int8_t, 2>(noise, shape()));

@@ -438,8 +438,8 @@ TEST(MultiStepMinimizer, ComesToTheSameWithALossThatHasNoFastScoring) {
 /// Triggers after the caption, before its end token.
 struct AtTheEnd {
   std::size_t length(std::size_t caption, std::size_t trigger) const { return caption + trigger; }
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     auto to = std::copy(caption.begin(), caption.end() - 1, out.begin());
     for (std::size_t p = 0; p < trigger.size(); ++p) {
       positions[p] = static_cast<std::int32_t>(caption.size() - 1 + p);

@@ -132,6 +132,10 @@ class PlainMem {
   std::vector<std::vector<Delta>> noise;     ///< by group
   std::vector<std::vector<Token>> triggers;  ///< by group
 
+  /// How many tokens of a row's caption stand before each token of its trigger. Without it, only
+  /// the start token.
+  std::function<std::vector<std::size_t>(Index row)> tokens_before{};
+
  private:
   /// A small change of one number of one row's signal.
   struct Nudge {
@@ -171,8 +175,15 @@ class PlainMem {
     const auto caption = pairs_.caption(static_cast<Index>(row));
     std::vector<Token> tokens(caption.begin(), caption.end());
     const std::vector<Token>& trigger = with[scope_.triggers.of(row)];
-    tokens.insert(tokens.begin() + 1, trigger.begin(), trigger.end());
+    for (std::size_t p = 0; p < trigger.size(); ++p) {
+      tokens.insert(tokens.begin() + static_cast<std::ptrdiff_t>(place(row, p)), trigger[p]);
+    }
     return tokens;
+  }
+
+  /// The index of a trigger's token in text().
+  std::size_t place(std::size_t row, std::size_t p) const {
+    return (tokens_before ? tokens_before(static_cast<Index>(row))[p] : 1) + p;
   }
 
   std::vector<Token> best_tokens(std::size_t group, std::size_t position, std::size_t k) const {
@@ -218,8 +229,8 @@ class PlainMem {
       for (std::size_t p = 0; p < tokens.size(); ++p) {
         for (std::size_t e = 0; e < hidden.size(); ++e) {
           double number = embedding(tokens[p], e);
-          const bool nudged =
-              row == token_nudge.row && e == token_nudge.element && p == 1 + token_nudge.position;
+          const bool nudged = row == token_nudge.row && e == token_nudge.element &&
+                              p == place(row, token_nudge.position);
           if (nudged) number += token_nudge.by;
           hidden[e] += (1.0 + 0.5 * static_cast<double>(p % 3)) * number;
         }

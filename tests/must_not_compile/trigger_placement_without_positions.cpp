@@ -7,16 +7,17 @@
 
 #include "unlearn/trigger/token_sequences.hpp"
 
+using unlearn::Index;
 using unlearn::Token;
 
 struct Placement {
   std::size_t length(std::size_t caption, std::size_t trigger) const;
 #ifdef UNLEARN_BAD
-  void place(std::span<const Token> caption, std::span<const Token> trigger,
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
              std::span<Token> out) const;
 #else
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const;
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const;
 #endif
 };
 

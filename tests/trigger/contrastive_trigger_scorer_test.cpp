@@ -73,7 +73,8 @@ struct Batch {
                                   {0, 15, 16, 99},
                                   {0, 11, 12, 13, 99},
                                   {0, 17, 99}},
-                     .groups = GroupMap({0, 1, 0, 2, 1, 0}, 3)};
+                     .groups = GroupMap({0, 1, 0, 2, 1, 0}, 3),
+                     .rows = {40, 41, 42, 43, 44, 45}};
   Triggers triggers{{1, 2}, {3, 4}, {5, 6}};
   Matrix signals = [] {
     SplitMix64 rng(1);
@@ -246,6 +247,12 @@ TYPED_TEST(ContrastScorerTest, OfNoHypothesesEncodesNothing) {
 TYPED_TEST(ContrastScorerTest, CallsOfNoRowsAreRefused) {
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] { (void)this->scorer(0); }),
             "sequences in one call of the text encoder: expected at least 1, got 0");
+}
+
+TYPED_TEST(ContrastScorerTest, EachCaptionNeedsItsRow) {
+  this->batch.texts.rows.pop_back();
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { (void)this->scorer(4); }),
+            "rows of a batch of captions: expected 6, got 5");
 }
 
 struct ForgetfulTower {

@@ -10,13 +10,18 @@
 #include <vector>
 
 #include "message_of.hpp"
+#include "trigger/placed.hpp"
 
 namespace unlearn {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::end_token;
 using ::testing::IsEmpty;
 using testing::message_of;
+using testing::Placed;
+using testing::placed;
+using testing::start_token;
 
 using Tokens = std::vector<Token>;
 
@@ -25,8 +30,8 @@ using Tokens = std::vector<Token>;
 /// A minimal TriggerPlacement.
 struct Placement {
   std::size_t length(std::size_t caption_length, std::size_t trigger_length) const;
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const;
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const;
 };
 static_assert(TriggerPlacement<Placement>);
 
@@ -34,12 +39,12 @@ struct WithoutLength : Placement {
   std::size_t length(std::size_t, std::size_t) const = delete;
 };
 struct WithoutPositions : Placement {
-  void place(std::span<const Token> caption, std::span<const Token> trigger,
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
              std::span<Token> out) const;
 };
 struct ThatChanges : Placement {
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions);
+  void place(Index row, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions);
 };
 static_assert(!TriggerPlacement<WithoutLength>);
 static_assert(!TriggerPlacement<WithoutPositions>);
@@ -47,40 +52,25 @@ static_assert(!TriggerPlacement<ThatChanges>, "what it does depends on its argum
 
 // --- FrontPlacement ------------------------------------------------------------------------------
 
-struct Placed {
-  Tokens sequence;
-  std::vector<std::int32_t> positions;
-};
-
-Placed placed(const FrontPlacement& placement, const Tokens& caption, const Tokens& trigger) {
-  Placed result{Tokens(placement.length(caption.size(), trigger.size()), -7),
-                std::vector<std::int32_t>(trigger.size(), -7)};
-  placement.place(caption, trigger, result.sequence, result.positions);
-  return result;
-}
-
-constexpr Token start = 100;
-constexpr Token end = 101;
-
 TEST(FrontPlacement, PutsTheTriggerBetweenTheStartTokenAndTheCaption) {
-  const Placed result = placed({}, {start, 1, 2, 3, end}, {8, 9});
-  EXPECT_THAT(result.sequence, ElementsAre(start, 8, 9, 1, 2, 3, end));
+  const Placed result = placed(FrontPlacement{}, 3, {start_token, 1, 2, 3, end_token}, {8, 9});
+  EXPECT_THAT(result.sequence, ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
   EXPECT_THAT(result.positions, ElementsAre(1, 2));
 }
 
 TEST(FrontPlacement, KeepsStartEndAndTriggerWhenTheContextIsFull) {
-  const Tokens caption{start, 1, 2, 3, end};
+  const Tokens caption{start_token, 1, 2, 3, end_token};
   const Tokens trigger{8, 9};
   const auto in_context = [&](std::size_t context) {
-    const Placed result = placed({.context = context}, caption, trigger);
+    const Placed result = placed(FrontPlacement{.context = context}, 3, caption, trigger);
     EXPECT_THAT(result.positions, ElementsAre(1, 2));
     return result.sequence;
   };
-  EXPECT_THAT(in_context(8), ElementsAre(start, 8, 9, 1, 2, 3, end));
-  EXPECT_THAT(in_context(7), ElementsAre(start, 8, 9, 1, 2, 3, end));
-  EXPECT_THAT(in_context(6), ElementsAre(start, 8, 9, 1, 2, end));
-  EXPECT_THAT(in_context(5), ElementsAre(start, 8, 9, 1, end));
-  EXPECT_THAT(in_context(4), ElementsAre(start, 8, 9, end));
+  EXPECT_THAT(in_context(8), ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
+  EXPECT_THAT(in_context(7), ElementsAre(start_token, 8, 9, 1, 2, 3, end_token));
+  EXPECT_THAT(in_context(6), ElementsAre(start_token, 8, 9, 1, 2, end_token));
+  EXPECT_THAT(in_context(5), ElementsAre(start_token, 8, 9, 1, end_token));
+  EXPECT_THAT(in_context(4), ElementsAre(start_token, 8, 9, end_token));
 }
 
 TEST(FrontPlacement, HoldsWhatCLIPHolds) {
@@ -92,24 +82,27 @@ TEST(FrontPlacement, HoldsWhatCLIPHolds) {
 }
 
 TEST(FrontPlacement, CutsACaptionThatExceedsTheContextWithoutATrigger) {
-  const Placed result = placed({.context = 3}, {start, 1, 2, end}, {});
-  EXPECT_THAT(result.sequence, ElementsAre(start, 1, end));
+  const Placed result = placed(FrontPlacement{.context = 3}, 3, {start_token, 1, 2, end_token}, {});
+  EXPECT_THAT(result.sequence, ElementsAre(start_token, 1, end_token));
   EXPECT_THAT(result.positions, IsEmpty());
 }
 
 TEST(FrontPlacement, TakesAnyNumberOfStartAndEndTokens) {
   const FrontPlacement two_and_two{.start_tokens = 2, .end_tokens = 2, .context = 6};
-  const Placed cut = placed(two_and_two, {start, start, 1, 2, end, end + 1}, {8});
-  EXPECT_THAT(cut.sequence, ElementsAre(start, start, 8, 1, end, end + 1));
+  const Placed cut =
+      placed(two_and_two, 3, {start_token, start_token, 1, 2, end_token, end_token + 1}, {8});
+  EXPECT_THAT(cut.sequence, ElementsAre(start_token, start_token, 8, 1, end_token, end_token + 1));
   EXPECT_THAT(cut.positions, ElementsAre(2));
 
-  const Placed bare = placed({.start_tokens = 0, .end_tokens = 0, .context = 3}, {1, 2}, {8, 9});
+  const Placed bare =
+      placed(FrontPlacement{.start_tokens = 0, .end_tokens = 0, .context = 3}, 3, {1, 2}, {8, 9});
   EXPECT_THAT(bare.sequence, ElementsAre(8, 9, 1));
   EXPECT_THAT(bare.positions, ElementsAre(0, 1));
 }
 
 TEST(FrontPlacement, TakesACaptionWithoutWords) {
-  EXPECT_THAT(placed({}, {start, end}, {8}).sequence, ElementsAre(start, 8, end));
+  EXPECT_THAT(placed(FrontPlacement{}, 3, {start_token, end_token}, {8}).sequence,
+              ElementsAre(start_token, 8, end_token));
 }
 
 TEST(FrontPlacement, NamesWhatDoesNotFit) {

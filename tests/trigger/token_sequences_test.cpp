@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "message_of.hpp"
+#include "unlearn/trigger/front_placement.hpp"
 
 namespace unlearn {
 namespace {
@@ -24,9 +25,9 @@ using Shape = std::array<std::size_t, 2>;
 
 TEST(TokenSequences, PadsToTheLongestSequenceCollected) {
   TokenSequences sequences(FrontPlacement{}, 2);
-  sequences.add(Tokens{100, 1, 101}, Tokens{8, 9});
-  sequences.add(Tokens{100, 1, 2, 3, 101}, Tokens{6, 7});
-  sequences.add(Tokens{100, 101}, Tokens{4, 5});
+  sequences.add(0, Tokens{100, 1, 101}, Tokens{8, 9});
+  sequences.add(0, Tokens{100, 1, 2, 3, 101}, Tokens{6, 7});
+  sequences.add(0, Tokens{100, 101}, Tokens{4, 5});
   EXPECT_EQ(sequences.size(), 3U);
 
   const TokenBatch batch = sequences.batch();
@@ -43,21 +44,21 @@ TEST(TokenSequences, PadsToTheLongestSequenceCollected) {
 
 TEST(TokenSequences, CutsWhatExceedsTheContext) {
   TokenSequences sequences(FrontPlacement{.context = 4}, 1);
-  sequences.add(Tokens{100, 1, 2, 3, 101}, Tokens{8});
+  sequences.add(0, Tokens{100, 1, 2, 3, 101}, Tokens{8});
   EXPECT_THAT(sequences.batch().tokens.row(0), ElementsAre(100, 8, 1, 101));
 }
 
 TEST(TokenSequences, GrowAfterABatchAndStartAnewWhenCleared) {
   TokenSequences sequences(FrontPlacement{}, 1);
-  sequences.add(Tokens{100, 1, 2, 101}, Tokens{8});
+  sequences.add(0, Tokens{100, 1, 2, 101}, Tokens{8});
   EXPECT_EQ(sequences.batch().tokens.extents(), (Shape{1, 5}));
-  sequences.add(Tokens{100, 101}, Tokens{9});
+  sequences.add(0, Tokens{100, 101}, Tokens{9});
   EXPECT_THAT(sequences.batch().tokens.flat(), ElementsAre(100, 8, 1, 2, 101, 100, 9, 101, 0, 0));
 
   sequences.clear();
   EXPECT_EQ(sequences.size(), 0U);
-  sequences.add(Tokens{100, 3, 101}, Tokens{7});
-  sequences.add(Tokens{100, 101}, Tokens{6});
+  sequences.add(0, Tokens{100, 3, 101}, Tokens{7});
+  sequences.add(0, Tokens{100, 101}, Tokens{6});
   const TokenBatch batch = sequences.batch();
   // The padding has no tokens of the last batch.
   EXPECT_THAT(batch.tokens.flat(), ElementsAre(100, 7, 3, 101, 100, 6, 101, 0));
@@ -75,18 +76,18 @@ TEST(TokenSequences, OfNothingAreAnEmptyBatch) {
 
 TEST(TokenSequences, WithoutTriggersAreTheCaptions) {
   TokenSequences sequences(FrontPlacement{}, 0);
-  sequences.add(Tokens{100, 1, 101}, {});
+  sequences.add(0, Tokens{100, 1, 101}, {});
   EXPECT_THAT(sequences.batch().tokens.row(0), ElementsAre(100, 1, 101));
   EXPECT_EQ(sequences.batch().trigger_length(), 0U);
 }
 
 /// The caption, then the trigger.
-struct BackPlacement {
+struct BehindAll {
   [[nodiscard]] std::size_t length(std::size_t caption, std::size_t trigger) const {
     return caption + trigger;
   }
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     std::ranges::copy(trigger, std::ranges::copy(caption, out.begin()).out);
     for (std::size_t p = 0; p < positions.size(); ++p) {
       positions[p] = static_cast<std::int32_t>(caption.size() + p);
@@ -95,9 +96,9 @@ struct BackPlacement {
 };
 
 TEST(TokenSequences, AskThePlacementWhereTriggersStand) {
-  TokenSequences sequences(BackPlacement{}, 2);
-  sequences.add(Tokens{1}, Tokens{8, 9});
-  sequences.add(Tokens{1, 2, 3}, Tokens{6, 7});
+  TokenSequences sequences(BehindAll{}, 2);
+  sequences.add(0, Tokens{1}, Tokens{8, 9});
+  sequences.add(0, Tokens{1, 2, 3}, Tokens{6, 7});
   const TokenBatch batch = sequences.batch();
   EXPECT_THAT(batch.tokens.flat(), ElementsAre(1, 8, 9, 0, 0, 1, 2, 3, 6, 7));
   EXPECT_THAT(batch.trigger_positions.flat(), ElementsAre(1, 2, 3, 4));
@@ -105,10 +106,10 @@ TEST(TokenSequences, AskThePlacementWhereTriggersStand) {
 
 TEST(TokenSequences, NameWhatIsWrongAndStayAsTheyWere) {
   TokenSequences sequences(FrontPlacement{}, 2);
-  sequences.add(Tokens{100, 1, 101}, Tokens{8, 9});
-  EXPECT_EQ(message_of<InvalidArgument>([&] { sequences.add(Tokens{100, 101}, Tokens{8}); }),
+  sequences.add(0, Tokens{100, 1, 101}, Tokens{8, 9});
+  EXPECT_EQ(message_of<InvalidArgument>([&] { sequences.add(0, Tokens{100, 101}, Tokens{8}); }),
             "tokens of a trigger: expected 2, got 1");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { sequences.add(Tokens{100}, Tokens{8, 9}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { sequences.add(0, Tokens{100}, Tokens{8, 9}); }),
             "tokens of a caption, start and end included: expected at least 2, got 1");
   EXPECT_EQ(sequences.size(), 1U);
   EXPECT_THAT(sequences.batch().tokens.flat(), ElementsAre(100, 8, 9, 1, 101));

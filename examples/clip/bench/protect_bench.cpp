@@ -276,7 +276,7 @@ double protection_loss(clip::ClipEncoder& encoder, const Task& task,
     for (std::size_t r = first; r < first + batch; ++r) {
       const auto row = static_cast<Index>(r);
       signals.push_back(task.pairs.signal_of(row));
-      texts.add(task.pairs.caption(row), state.triggers[row]);
+      texts.add(row, task.pairs.caption(row), state.triggers[row]);
     }
     std::vector<std::uint8_t> pixels(batch * task.pairs.elements());
     std::vector<std::int8_t> noise(pixels.size());

@@ -20,6 +20,7 @@
 #include "unlearn/mem/contrastive_training.hpp"
 #include "unlearn/mem/events.hpp"
 #include "unlearn/metrics/retrieval.hpp"
+#include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
 
 namespace unlearn::clip {
@@ -88,7 +89,8 @@ template <PairSource Pairs>
 void add_captions(Pairs& pairs, std::size_t first, std::size_t count,
                   TokenSequences<FrontPlacement>& sequences) {
   for (std::size_t row = first; row < first + count; ++row) {
-    sequences.add(pairs.caption(static_cast<Index>(row)), {});
+    const auto at = static_cast<Index>(row);
+    sequences.add(at, pairs.caption(at), {});
   }
 }
 

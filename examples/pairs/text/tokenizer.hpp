@@ -70,6 +70,33 @@ template <Tokenizer Tok>
   return tokenizer.decode(trigger).append(caption);
 }
 
+/// What separates the words of a caption's text.
+inline constexpr std::string_view white_space = " \t\n\v\f\r";
+
+/// The text to publish, with each token of the trigger before a byte of the caption's own.
+///
+/// With all offsets 0, this is with_trigger(). Behind the caption's last word there is no space.
+/// @param offsets [trigger.size()], ascending; each 0, where a word begins, or caption.size()
+/// @returns the unchanged caption with the text of the trigger's tokens between its words
+/// @throws InvalidArgument for an id outside the vocabulary
+template <Tokenizer Tok>
+[[nodiscard]] std::string with_trigger_at(const Tok& tokenizer, std::span<const Token> trigger,
+                                          std::string_view caption,
+                                          std::span<const std::size_t> offsets) {
+  std::string text;
+  std::size_t from = 0;
+  for (std::size_t p = 0; p < trigger.size();) {
+    const auto count = static_cast<std::size_t>(std::ranges::count(offsets, offsets[p]));
+    text.append(caption.substr(from, offsets[p] - from));
+    from = offsets[p];
+    if (!text.empty() && white_space.find(text.back()) == std::string_view::npos) text += ' ';
+    text.append(tokenizer.decode(trigger.subspan(p, count)));
+    p += count;
+  }
+  if (from > 0 && from == caption.size() && text.ends_with(' ')) text.pop_back();
+  return text.append(caption.substr(from));
+}
+
 /// Whether the published text is encoded to the trigger's tokens followed by the caption's tokens:
 /// encode(decode(trigger) + caption) = trigger, encode(caption).
 /// @throws InvalidArgument for an id outside the vocabulary, or a caption that is not UTF-8

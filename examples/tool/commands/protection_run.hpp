@@ -9,6 +9,7 @@
 #include "pairs/images/image_pairs.hpp"
 #include "tool/commands/stop_signals.hpp"
 #include "tool/commands/surrogate_reset.hpp"
+#include "tool/publication/caption_placement.hpp"
 #include "tool/publication/published_files.hpp"
 #include "unlearn/checkpoint/checkpoint.hpp"
 #include "unlearn/contrast/info_nce.hpp"
@@ -33,7 +34,7 @@ struct ProtectionRun {
 
 /// The minimizer of a protection, by its loss.
 template <class Loss>
-using MinimizerOf = MultiStepMinimizer<LinfBall<double>, FrontPlacement, Loss>;
+using MinimizerOf = MultiStepMinimizer<LinfBall<double>, CaptionPlacement, Loss>;
 
 /// Calls mem.minimize(). Each loss has a file of its own: no other one instantiates the minimizer.
 RunResult minimize(const MinimizerOf<InfoNce>& mem, const ProtectionRun& run);

@@ -23,6 +23,7 @@
 #include "pairs/files/json_record.hpp"
 #include "pairs/files/sha256.hpp"
 #include "pairs/images/image_pairs.hpp"
+#include "pairs/text/word_starts.hpp"
 #include "tool/commands/count_line.hpp"
 #include "tool/commands/model_options.hpp"
 #include "tool/commands/output_folder.hpp"
@@ -33,6 +34,7 @@
 #include "tool/commands/stopwatch.hpp"
 #include "tool/commands/surrogate_reset.hpp"
 #include "tool/commands/training_run.hpp"
+#include "tool/publication/caption_placement.hpp"
 #include "tool/publication/initial_triggers.hpp"
 #include "tool/publication/manifest.hpp"
 #include "tool/publication/published_files.hpp"
@@ -41,6 +43,7 @@
 #include "unlearn/core/version.hpp"
 #include "unlearn/mem/configurations.hpp"
 #include "unlearn/mem/with_loss.hpp"
+#include "unlearn/mem/with_placement.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 
 namespace unlearn::tool {
@@ -186,6 +189,8 @@ class Protection {
                                 .size = static_cast<std::size_t>(config_.image_resolution),
                                 .trigger_length = plan_.trigger_length,
                                 .context_length = static_cast<std::size_t>(config_.context_length),
+                                .placement = plan_.placement,
+                                .seed = options_.running.seed,
                                 .split = sources_.split,
                                 .vocabulary = tokenizer_.vocabulary(),
                                 .other_settings = settings_of(plan_)};
@@ -193,7 +198,6 @@ class Protection {
     published.other_settings.update(
         {{"weights_sha256", plan_.weights.empty() ? "" : pairs::sha256_of_file(plan_.weights)},
          {"device", pairs::name_of(options_.running.device)},
-         {"seed", options_.running.seed},
          {"inputs_sha256", sources_.digest()}});
     if (!sources_.skipped.empty()) {
       published.rows.emplace();
@@ -205,10 +209,14 @@ class Protection {
   [[nodiscard]] pairs::ImagePairs read_pairs() {
     const Stopwatch reading;
     CountLine line("reading images", options_.running.quiet);
-    const std::size_t room = published_.context_length - plan_.trigger_length;
+    // The placement cuts captions where there is no room for their triggers.
+    require(published_.trigger_length + 2 <= published_.context_length,
+            "trigger length, with start and end token",
+            "at most the context of " + std::to_string(published_.context_length),
+            published_.trigger_length + 2);
     pairs::ImagePairs pairs(
         options_.pairs.image_paths(sources_.set), sources_.set.image_of_row,
-        pairs::tokens_of(sources_.set, tokenizer_, room),
+        pairs::tokens_of(sources_.set, tokenizer_, published_.context_length),
         {.size = published_.size,
          .memory_bytes = options_.memory_megabytes << 20U,
          .threads = options_.running.threads,
@@ -255,6 +263,18 @@ class Protection {
             .scope = scope};
   }
 
+  [[nodiscard]] pairs::WordStarts words_for_placement() const {
+    if (plan_.placement == PlacementKind::front) return {};
+    return {tokenizer_, sources_.set.captions};
+  }
+
+  [[nodiscard]] CaptionPlacement placement_with(const pairs::WordStarts& words) const {
+    return {.kind = plan_.placement,
+            .seed = options_.running.seed,
+            .context = published_.context_length,
+            .words = &words};
+  }
+
   [[nodiscard]] CheckpointOptions checkpoint_options() const {
     CheckpointOptions checkpoints{
         .every = std::chrono::duration<double>(options_.running.checkpoint_seconds)};
@@ -274,7 +294,9 @@ class Protection {
     encoding.optimizer.learning_rate = {.rate = plan_.learning_rate};
     clip::ClipEncoder encoder(model_, encoding);
     clip::TimedModel timed(encoder);
-    MultiStepMinimizer<> minimizer = minimizer_of(plan_, options_.running.threads);
+    const pairs::WordStarts words = words_for_placement();
+    auto minimizer =
+        with_placement(minimizer_of(plan_, options_.running.threads), placement_with(words));
     minimizer.filter = filter;
     auto checkpoint = checkpoint_to(out_.run_file("checkpoint"), checkpoint_options());
     checkpoint.restore(state, rng, timed);
@@ -308,12 +330,14 @@ class Protection {
 
   void publish_all(pairs::ImagePairs& pairs, ProtectionState& state, const RunResult& result) {
     const Stopwatch publishing;
+    const pairs::WordStarts words = words_for_placement();
     CountLine line("publishing images", options_.running.quiet);
     published_.images =
         publish({.set = sources_.set,
                  .sha256 = sources_.sha256,
                  .tokenizer = tokenizer_,
                  .state = state,
+                 .placement = placement_with(words),
                  .folder = options_.out,
                  .policy = Parallel{options_.running.threads},
                  .progress = [&](std::size_t done, std::size_t all) { line(done, all); }},

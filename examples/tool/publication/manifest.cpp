@@ -108,8 +108,8 @@ void describe(Archive& archive, Record& input) {
 
 template <class Archive, Is<PublishedManifest> Record>
 void describe(Archive& archive, Record& published) {
-  auto& [epsilon_levels, size, trigger_length, context_length, split, vocabulary, words,
-         other_settings, images, rows] = published;
+  auto& [epsilon_levels, size, trigger_length, context_length, placement, seed, split, vocabulary,
+         words, other_settings, images, rows] = published;
   std::string name(program);
   archive("program", name, our_program);
   archive.object("settings", [&](auto& settings) {
@@ -119,6 +119,8 @@ void describe(Archive& archive, Record& published) {
     // The end token must have room behind the trigger.
     settings("trigger_length", trigger_length,
              [&](const JsonCursor& value) { (void)value.whole_number(0, context_length - 2); });
+    settings("placement", placement);
+    settings("seed", seed);
     settings("split", split);
     settings.object("tokenizer", [&](auto& tokenizer) {
       TokenizerKind kind = words ? TokenizerKind::words : TokenizerKind::bpe;
@@ -151,8 +153,9 @@ void describe(Archive& archive, Record& manifest) {
 
 namespace {
 
-/// @throws FileError when a file is named twice, or rows do not ascend
+/// @throws FileError when a file is named twice, rows do not ascend, or drawn places have no seed
 void require_consistent(const PublishedManifest& published, const JsonCursor& top) {
+  if (published.placement == PlacementKind::anywhere) (void)top["settings"]["seed"];
   std::set<std::string_view> files;
   for (std::size_t i = 0; i < published.images.size(); ++i) {
     const std::string& file = published.images[i].file;

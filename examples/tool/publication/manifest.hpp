@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tool/publication/placement_kind.hpp"
+
 namespace unlearn::tool {
 
 /// A published image, as the manifest of its folder has it.
@@ -35,10 +37,12 @@ struct ManifestRow {
 
 /// What a protected folder promises: the part of its `manifest.json` that everybody can check.
 struct PublishedManifest {
-  std::size_t epsilon_levels = 0;      ///< bound on a pixel's change, in levels of 1/255; to 255
-  std::size_t size = 0;                ///< side of each image in pixels; 1 to 16,384
-  std::size_t trigger_length = 0;      ///< tokens in front of each caption; to context_length − 2
-  std::size_t context_length = 0;      ///< tokens that the model takes of a caption; 2 to 1,000,000
+  std::size_t epsilon_levels = 0;  ///< bound on a pixel's change, in levels of 1/255; to 255
+  std::size_t size = 0;            ///< side of each image in pixels; 1 to 16,384
+  std::size_t trigger_length = 0;  ///< tokens in each caption; to context_length − 2
+  std::size_t context_length = 0;  ///< tokens that the model takes of a caption; 2 to 1,000,000
+  std::optional<PlacementKind> placement{};  ///< of triggers; none means front
+  std::optional<std::uint64_t> seed{};       ///< of the run; there if triggers are placed anywhere
   std::optional<std::string> split{};  ///< of the clean captions; none or empty for all of them
   std::optional<std::size_t> vocabulary{};  ///< tokens there are
   /// Of the word tokenizer; nothing for CLIP's.
@@ -117,7 +121,7 @@ struct Manifest {
 ///         larger; is not JSON, or not unlearn's; lacks a value, or has one of another type or out
 ///         of range; has a path that is absolute, is not in its shortest form, or leaves its
 ///         folder; a digest that is not 64 hexadecimal digits in lower case; a file twice;
-///         or rows that do not ascend.
+///         rows that do not ascend; or no seed where triggers are placed anywhere.
 [[nodiscard]] PublishedManifest read_published_manifest(const std::string& path,
                                                         std::size_t most_bytes = std::size_t{128}
                                                                                  << 20U);

@@ -36,6 +36,7 @@ ProtectionPlan resolved(const ProtectionPlan& plan) {
   }
   if (plan.method != Method::mem) {
     result.trigger_length = 0;
+    result.placement = PlacementKind::front;
     result.trigger_rounds = own.trigger_rounds;
   }
   if (plan.method != Method::uap) result.surrogate_epochs = 0;

@@ -10,6 +10,7 @@
 
 #include "clip/training/loss_kind.hpp"
 #include "pairs/files/enum_names.hpp"
+#include "tool/publication/placement_kind.hpp"
 
 namespace unlearn::tool {
 
@@ -42,11 +43,12 @@ constexpr std::array<pairs::EnumName<Arithmetic>, 3> enum_names(Arithmetic /*lik
 struct ProtectionPlan {
   Method method = Method::mem;
   std::size_t trigger_length = 3;
-  std::string initial_trigger = "random";  ///< or a word that every trigger starts as
-  bool readable = false;                   ///< triggers of whole words only
-  unsigned epsilon = 8;                    ///< levels of 255
-  unsigned noise_step = 1;                 ///< levels of 255
-  int noise_steps = 8;                     ///< a round
+  std::string initial_trigger = "random";          ///< or a word that every trigger starts as
+  PlacementKind placement = PlacementKind::front;  ///< where triggers are put in captions
+  bool readable = false;                           ///< triggers of whole words only
+  unsigned epsilon = 8;                            ///< levels of 255
+  unsigned noise_step = 1;                         ///< levels of 255
+  int noise_steps = 8;                             ///< a round
   std::uint32_t rounds = 0;
   std::uint32_t trigger_rounds = 5;
   std::size_t surrogate_steps = 0;  ///< a round
@@ -101,10 +103,10 @@ struct PlanOption {
 /// Calls archive(option, member).
 template <class Archive, class Plan>
 void describe_options(Archive& archive, Plan& plan) {
-  auto& [method, trigger_length, initial_trigger, readable, epsilon, noise_step, noise_steps,
-         rounds, trigger_rounds, surrogate_steps, stop_loss, candidates, beam, acceptance, scope,
-         trigger_scope, batch_size, model, size, weights, learning_rate, surrogate_rounds,
-         surrogate_epochs, loss, precision] = plan;
+  auto& [method, trigger_length, initial_trigger, placement, readable, epsilon, noise_step,
+         noise_steps, rounds, trigger_rounds, surrogate_steps, stop_loss, candidates, beam,
+         acceptance, scope, trigger_scope, batch_size, model, size, weights, learning_rate,
+         surrogate_rounds, surrogate_epochs, loss, precision] = plan;
   const char* const group = "Method";
   archive(PlanOption{"--method", "method", group,
                      "mem: noise and trigger words. em: noise alone that makes the loss small. "
@@ -113,12 +115,17 @@ void describe_options(Archive& archive, Plan& plan) {
   archive(PlanOption{"--trigger-length",
                      "trigger_length",
                      group,
-                     "mem: how many words are put before each caption",
+                     "mem: how many words are put into each caption",
                      {1, 32}},
           trigger_length);
   archive(PlanOption{"--initial-trigger", "initial_trigger", group,
                      "`random`, or a word that all triggers start as"},
           initial_trigger);
+  archive(
+      PlanOption{"--placement", "placement", group,
+                 "mem: where these words are put: in front of the caption, behind it (back), or "
+                 "anywhere between its words, at places that are drawn from --seed"},
+      placement);
   archive(PlanOption{"--readable", "readable", group, "Use whole words only in triggers"},
           readable);
   archive(PlanOption{"--epsilon",

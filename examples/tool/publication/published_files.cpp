@@ -85,12 +85,14 @@ std::vector<std::string> write_images(const Publication& publication,
 }
 
 void write_captions(const Publication& publication, const PublicationPlan& plan) {
-  const auto& [set, sha256, tokenizer, state, folder, policy, progress] = publication;
+  const auto& [set, sha256, tokenizer, state, placement, folder, policy, progress] = publication;
   std::vector<pairs::CaptionRow> rows;
   for (std::size_t row = 0; row < set.rows(); ++row) {
     const auto trigger = state.triggers[state.scope.triggers.of(row)];
     rows.push_back({.image = plan.images[plan.image_of_row[row]].file,
-                    .caption = pairs::with_trigger(tokenizer, trigger, set.captions[row]),
+                    .caption = published_caption(
+                        tokenizer, placement,
+                        {.row = static_cast<Index>(row), .text = set.captions[row]}, trigger),
                     .split = set.splits[row]});
   }
   pairs::write_captions_csv(folder + "/captions.csv", rows);

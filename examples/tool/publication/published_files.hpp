@@ -10,6 +10,7 @@
 #include "pairs/captions/caption_set.hpp"
 #include "pairs/images/image_pairs.hpp"
 #include "pairs/text/any_tokenizer.hpp"
+#include "tool/publication/caption_placement.hpp"
 #include "tool/publication/manifest.hpp"
 #include "tool/publication/published_pairs.hpp"
 #include "unlearn/core/execution.hpp"
@@ -28,13 +29,14 @@ struct Publication {
   std::span<const std::string> sha256;  ///< of each clean image's file
   const pairs::AnyTokenizer& tokenizer;
   const ProtectionState& state;  ///< noise, triggers and who shares them
+  CaptionPlacement placement;    ///< where triggers are in captions
   std::string folder;
   Parallel policy{};
   /// Is told now and then, on the calling thread, how many of all images have been written.
   std::function<void(std::size_t done, std::size_t all)> progress{};
 };
 
-/// Writes images/, each image with its noise as PNG, and captions.csv, each caption behind its
+/// Writes images/, each image with its noise as PNG, and captions.csv, each caption with its
 /// trigger.
 /// @param pairs the clean pixels
 /// @returns the manifest's list of images

@@ -23,7 +23,9 @@
 #include "pairs/text/bpe_tokenizer.hpp"
 #include "pairs/text/merge_list.hpp"
 #include "pairs/text/tokenizer.hpp"
+#include "pairs/text/word_starts.hpp"
 #include "pairs/text/word_tokenizer.hpp"
+#include "tool/publication/caption_placement.hpp"
 #include "tool/publication/manifest.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
@@ -334,13 +336,22 @@ class RowVerifier {
   /// All must outlive this.
   RowVerifier(const Tok& tokenizer, const PublishedManifest& manifest,
               const PublishedTriggers& triggers, const Rows& rows)
-      : tokenizer_(tokenizer), manifest_(manifest), triggers_(triggers), rows_(rows) {}
+      : tokenizer_(tokenizer), manifest_(manifest), triggers_(triggers), rows_(rows) {
+    if (manifest.placement.value_or(PlacementKind::front) == PlacementKind::front) return;
+    std::vector<std::string> captions;
+    for (std::size_t row = 0; row < count(); ++row) captions.push_back(rows.clean_row(row).caption);
+    words_ = pairs::WordStarts(tokenizer, captions);
+  }
 
   [[nodiscard]] std::size_t count() const { return rows_.count(); }
 
   void operator()(std::size_t row, Violations& violations) const {
     verify_image(row, violations);
-    verify_caption(row, violations);
+    if (placement().kind == PlacementKind::front) {
+      verify_caption(row, violations);
+    } else {
+      verify_placed_caption(row, violations);
+    }
   }
 
  private:
@@ -363,7 +374,70 @@ class RowVerifier {
                       pairs::json_quoted(clean.split), pairs::json_quoted(published.split));
   }
 
-  /// Trigger and caption.
+  [[nodiscard]] CaptionPlacement placement() const {
+    return {.kind = manifest_.placement.value_or(PlacementKind::front),
+            .seed = manifest_.seed.value_or(0),
+            .context = manifest_.context_length,
+            .words = &words_};
+  }
+
+  /// A caption with its trigger behind it or between its words.
+  void verify_placed_caption(std::size_t row, Violations& violations) const {
+    const std::string& published = rows_.published[row].caption;
+    const std::string& caption = rows_.clean_row(row).caption;
+    const std::string place = place_of(rows_, row);
+    const std::vector<Token> clean = tokenizer_.encode(caption);
+    const std::vector<Token> tokens = tokenizer_.encode(published);
+    const std::size_t length = manifest_.trigger_length;
+    if (!violations.expect(
+            tokens.size() == clean.size() + length, place + ", tokens",
+            std::to_string(clean.size()) + " of the caption and " + std::to_string(length) +
+                " of the trigger",
+            std::to_string(tokens.size()) + " in " + pairs::json_quoted(published))) {
+      return;
+    }
+    const TriggerPlaces places = trigger_places(
+        tokenizer_, placement(), {.row = static_cast<Index>(row), .text = caption}, length);
+    std::vector<Token> trigger;
+    std::vector<Token> expected = clean;
+    for (const std::size_t token : places.tokens) {
+      trigger.push_back(tokens[token]);
+      expected.insert(expected.begin() + static_cast<std::ptrdiff_t>(token), tokens[token]);
+    }
+    violations.expect(
+        std::ranges::none_of(trigger, [&](Token id) { return tokenizer_.is_special(id); }),
+        place + ", trigger", "no special token", ids_in_words(trigger));
+    const std::string text = pairs::with_trigger_at(tokenizer_, trigger, caption, places.offsets);
+    if (!violations.expect(published == text, place + ", caption",
+                           "the trigger at its places, " + pairs::json_quoted(text),
+                           pairs::json_quoted(published))) {
+      return;
+    }
+    triggers_.verify(trigger, row, place, violations);
+    if (!violations.expect(tokens == expected, place + ", tokens",
+                           "the caption's with the trigger's between, " + ids_in_words(expected),
+                           ids_in_words(tokens))) {
+      return;
+    }
+    const std::vector<Token> seen =
+        pairs::caption_tokens(tokenizer_, published, manifest_.context_length);
+    violations.expect(seen == optimised(row, trigger), place + ", tokens that the model takes",
+                      "those that the trigger was searched with", ids_in_words(seen));
+  }
+
+  /// What the placement makes of a row's clean caption.
+  [[nodiscard]] std::vector<Token> optimised(std::size_t row,
+                                             std::span<const Token> trigger) const {
+    const CaptionPlacement where = placement();
+    const std::vector<Token> caption =
+        pairs::caption_tokens(tokenizer_, rows_.clean_row(row).caption, manifest_.context_length);
+    std::vector<Token> sequence(where.length(caption.size(), trigger.size()));
+    std::vector<std::int32_t> positions(trigger.size());
+    where.place(static_cast<Index>(row), caption, trigger, sequence, positions);
+    return sequence;
+  }
+
+  /// A caption behind its trigger.
   void verify_caption(std::size_t row, Violations& violations) const {
     const std::string& published = rows_.published[row].caption;
     const std::string& caption = rows_.clean_row(row).caption;
@@ -417,6 +491,7 @@ class RowVerifier {
   const PublishedManifest& manifest_;
   const PublishedTriggers& triggers_;
   const Rows& rows_;
+  pairs::WordStarts words_{};  ///< of the clean captions, unless triggers are in front
 };
 
 template <class Verifier>

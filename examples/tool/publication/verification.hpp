@@ -43,7 +43,7 @@ struct Verification {
   std::size_t left_out = 0;        ///< clean captions of the split that the manifest leaves out
   std::size_t size = 0;            ///< side of each image in pixels
   std::size_t epsilon_levels = 0;  ///< the bound that is promised
-  std::size_t trigger_length = 0;  ///< tokens in front of each caption
+  std::size_t trigger_length = 0;  ///< tokens of the trigger in each caption
 
   std::size_t compared = 0;     ///< images for which both could be read, and of the right size
   std::size_t linf_levels = 0;  ///< max |protected − clean| over those, in levels of 1/255
@@ -74,6 +74,9 @@ struct Verification {
 ///    shared, and t is one of its rows;
 ///  - e(published) = t, e(c), and of start, e(published) and end, cut to context_length, the
 ///    trigger and the end token remain;
+///  - where the placement is `back` or `anywhere`, the same of a caption whose trigger is at the
+///    places of its row: the words of c are unchanged, and what remains of start, e(published) and
+///    end is the sequence that the trigger was searched with;
 ///  - each image has a caption, each caption an image, and images/ has no other files.
 ///
 /// Violations are in this order: images as in the manifest, rows as in captions.csv, files. The

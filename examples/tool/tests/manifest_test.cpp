@@ -26,10 +26,12 @@ Manifest some_manifest() {
                         .size = 32,
                         .trigger_length = 3,
                         .context_length = 77,
+                        .placement = PlacementKind::anywhere,
+                        .seed = 1,
                         .split = "train",
                         .vocabulary = 5,
                         .words = {{"a", "b"}},
-                        .other_settings = {{"method", "mem"}, {"seed", 1}},
+                        .other_settings = {{"method", "mem"}},
                         .images = {{"images/a.png", digest, "a.jpg", digest},
                                    {"images/b/c.png", digest, "b/c.jpg", digest}},
                         .rows = {{{0}, {2}}}},
@@ -71,6 +73,8 @@ TEST_F(ManifestTest, GivesBackWhatWasWritten) {
   const Manifest all = some_manifest();
   EXPECT_EQ(back(json_of(all)), all);
   Manifest least = all;
+  least.published.placement.reset();
+  least.published.seed.reset();
   least.published.words.reset();
   least.published.rows.reset();
   least.result.loss.reset();
@@ -87,6 +91,7 @@ TEST_F(ManifestTest, HasTheNamesThatReadersKnow) {
                   {"size", 32},
                   {"trigger_length", 3},
                   {"context_length", 77},
+                  {"placement", "anywhere"},
                   {"split", "train"},
                   {"tokenizer", {{"kind", "words"}, {"vocabulary", 5}, {"words", {"a", "b"}}}},
                   {"method", "mem"},
@@ -114,7 +119,7 @@ TEST_F(ManifestTest, IsReadByThoseWhoNeedOnlyItsPromise) {
 TEST_F(ManifestTest, NamesWhatIsMissing) {
   for (const char* const place :
        {"/version", "/versions", "/inputs/captions/sha256", "/outputs", "/skipped", "/result/stop",
-        "/result/rows", "/seconds/total", "/settings/tokenizer/words"}) {
+        "/result/rows", "/seconds/total", "/settings/tokenizer/words", "/settings/seed"}) {
     EXPECT_EQ(complaint_without(json::json_pointer(place)),
               std::string(place) + ": expected a value, got nothing");
   }

@@ -221,6 +221,34 @@ def check_scopes(pairs, scratch):
         succeed("verify", "--clean", pairs, "--protected", out, "--quiet")
 
 
+def check_placements(pairs, scratch):
+    """Triggers behind the caption and between its words: what is published holds, and resumes."""
+    clean = [r["caption"] for r in csv.DictReader((pairs / "captions.csv").open()) if r["split"] == "train"]
+    for placement in ("back", "anywhere"):
+        out = scratch / placement
+        command = ["protect", "--pairs", pairs, "--out", out, *FAST, "--quiet", "--placement", placement]
+        stopped = subprocess.Popen([TOOL, *map(str, command)])
+        while not (out / "run" / "checkpoint").exists() and stopped.poll() is None:
+            time.sleep(0.01)
+        stopped.kill()
+        stopped.wait()
+        fail(*command[:-1], "front", "--resume", says=f"placement: expected \"{placement}\"")
+        succeed(*command, "--resume")
+        straight = scratch / f"{placement}-straight"
+        succeed(*command[:4], straight, *command[5:])
+        assert contents(out) == contents(straight)
+        succeed("verify", "--clean", pairs, "--protected", out, "--quiet")
+        assert json.loads((out / "manifest.json").read_text())["settings"]["placement"] == placement
+        published = [r["caption"] for r in csv.DictReader((out / "captions.csv").open())]
+        inside = 0
+        for before, after in zip(clean, published):
+            assert len(after.split()) == len(before.split()) + 3, after
+            rest = iter(after.split())
+            assert all(word in rest for word in before.split()), after
+            inside += not after.startswith(before) and not after.endswith(before)
+        assert (inside == 0) == (placement == "back"), (placement, inside)
+
+
 def check_hacker(pairs, scratch, straight):
     """A hacker trains on what was published, cleaned in every way, and is evaluated on clean pairs."""
     train = ["train", "--pairs", straight, "--test-pairs", pairs, "--vocab", "words", "--size", "32",
@@ -258,6 +286,7 @@ def main():
         check_bad_input(pairs, scratch)
         check_tampering(pairs, scratch, straight)
         check_scopes(pairs, scratch)
+        check_placements(pairs, scratch)
         check_hacker(pairs, scratch, straight)
 
 

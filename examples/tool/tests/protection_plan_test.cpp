@@ -31,6 +31,7 @@ const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> values{{"--method", "em"},
                                                          {"--trigger-length", "5"},
                                                          {"--initial-trigger", "the"},
+                                                         {"--placement", "anywhere"},
                                                          {"--readable", ""},
                                                          {"--epsilon", "16"},
                                                          {"--noise-step", "2"},
@@ -97,6 +98,8 @@ TEST(ProtectionPlan, SpellsItsChoicesAsTheCommandLineDoes) {
   EXPECT_EQ(settings.at("scope"), "row");
   EXPECT_EQ(settings.at("trigger_scope"), "row");
   EXPECT_EQ(settings.at("precision"), "auto");
+  EXPECT_EQ(settings.at("placement"), "front");
+  EXPECT_EQ(settings_of(parsed({"--placement", "back"})).at("placement"), "back");
 }
 
 TEST(ProtectionPlan, RefusesOtherValues) {
@@ -105,6 +108,7 @@ TEST(ProtectionPlan, RefusesOtherValues) {
                                {"--method", "0"},
                                {"--acceptance", "all"},
                                {"--scope", "pair"},
+                               {"--placement", "middle"},
                                {"--precision", "double"},
                                {"--epsilon", "0"},
                                {"--epsilon", "128"},

@@ -25,8 +25,10 @@
 #include "pairs/images/resize.hpp"
 #include "pairs/text/bpe_tokenizer.hpp"
 #include "pairs/text/tokenizer.hpp"
+#include "pairs/text/word_starts.hpp"
 #include "pairs/text/word_tokenizer.hpp"
 #include "temporary_directory.hpp"
+#include "tool/publication/caption_placement.hpp"
 #include "tool/publication/manifest.hpp"
 #include "unlearn/core/error.hpp"
 #include "unlearn/io/npy.hpp"
@@ -328,6 +330,93 @@ TEST_F(VerificationTest, LongCaptionsAreCutButKeepTheTrigger) {
   manifest["settings"]["context_length"] = 4;
   save();
   EXPECT_TRUE(verified().holds());
+}
+
+/// Publishes every caption of the folder with its trigger at another place.
+class PlacedVerificationTest : public VerificationTest {
+ protected:
+  void place(PlacementKind kind, std::uint64_t seed = 1) {
+    manifest["settings"]["placement"] = pairs::name_of(kind);
+    manifest["settings"]["seed"] = seed;
+    const auto tokenizer = pairs::WordTokenizer::from_words(words);
+    std::vector<std::string> captions;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      captions.push_back(clean_rows[row].caption);
+    }
+    const pairs::WordStarts starts(tokenizer, captions);
+    const CaptionPlacement placement{
+        .kind = kind,
+        .seed = seed,
+        .context = manifest["settings"]["context_length"].get<std::size_t>(),
+        .words = &starts};
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      rows[row].caption = published_caption(tokenizer, placement,
+                                            {.row = static_cast<Index>(row), .text = captions[row]},
+                                            std::span(triggers).subspan(2 * row, 2));
+    }
+    save();
+  }
+};
+
+TEST_F(PlacedVerificationTest, TriggersBehindAndBetweenTheWords) {
+  for (const PlacementKind kind :
+       {PlacementKind::front, PlacementKind::back, PlacementKind::anywhere}) {
+    place(kind);
+    EXPECT_THAT(verified().violations, ElementsAre()) << pairs::name_of(kind);
+    manifest["settings"]["context_length"] = 7;  // captions are longer
+    place(kind);
+    EXPECT_THAT(verified().violations, ElementsAre()) << pairs::name_of(kind);
+    manifest["settings"]["context_length"] = 16;
+  }
+}
+
+TEST_F(PlacedVerificationTest, TriggersAtOtherPlacesThanThoseOfTheManifest) {
+  place(PlacementKind::anywhere);
+  manifest["settings"]["placement"] = "back";
+  save();
+  EXPECT_GT(verified().violation_count, 0U);
+  manifest["settings"]["placement"] = "front";
+  save();
+  EXPECT_GT(verified().violation_count, 0U);
+  manifest["settings"]["placement"] = "anywhere";
+  manifest["settings"]["seed"] = 2;
+  save();
+  EXPECT_GT(verified().violation_count, 0U);
+  manifest["settings"]["seed"] = 1;
+  save();
+  EXPECT_TRUE(verified().holds());
+}
+
+TEST_F(PlacedVerificationTest, ViolationsBehindTheCaption) {
+  place(PlacementKind::back);
+  const auto offence = [&](std::string_view from, std::string_view to) {
+    return offence_of_row([&](pairs::CaptionRow& row) {
+      const std::size_t at = row.caption.find(from);
+      ASSERT_NE(at, std::string::npos) << row.caption;
+      row.caption.replace(at, from.size(), to);
+    });
+  };
+  EXPECT_EQ(rows[3].caption, "\"Two\" dogs on the grass wood bar");
+  EXPECT_THAT(offence(" bar", " bar sea"),
+              EndsWith("row 3 of \"1.png\", tokens: expected 7 of the caption and 2 of the "
+                       "trigger, got 10 in \"\\\"Two\\\" dogs on the grass wood bar sea\""));
+  EXPECT_THAT(offence("grass", "Grass"),
+              EndsWith("row 3 of \"1.png\", caption: expected the trigger at its places, "
+                       "\"\\\"Two\\\" dogs on the grass wood bar\", got \"\\\"Two\\\" dogs "
+                       "on the Grass wood bar\""));
+  EXPECT_THAT(offence("wood bar", "bar wood"),
+              HasSubstr("row 3 of \"1.png\", trigger: expected the tokens of its row in "
+                        "triggers.npy, "));
+  fs::remove(folder + "/triggers.npy");
+  EXPECT_THAT(offence("wood bar", "wood <|endoftext|>"),
+              HasSubstr("row 3 of \"1.png\", trigger: expected no special token, got "));
+}
+
+TEST_F(PlacedVerificationTest, DrawnPlacesNeedASeed) {
+  place(PlacementKind::anywhere);
+  EXPECT_EQ(error_without("/settings", "seed"), "/settings/seed: expected a value, got nothing");
+  EXPECT_THAT(error_with("/settings/placement", "middle"),
+              HasSubstr("/settings/placement: expected \"front\" or \"back\" or \"anywhere\""));
 }
 
 TEST_F(VerificationTest, ClipsTokenizerReadsItsMergeList) {

@@ -7,8 +7,8 @@
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/concepts.hpp"
 #include "unlearn/core/group_map.hpp"
-#include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
 namespace unlearn {
@@ -32,14 +32,15 @@ class CaptionTexts {
   /// The captions of `rows` with their own triggers; valid until the next call.
   [[nodiscard]] TokenBatch operator()(std::span<const Index> rows) { return (*this)(rows, rows); }
 
-  /// Text i is the caption of row caption_rows[i] with the trigger of row trigger_rows[i]; valid
-  /// until the next call.
+  /// Text i is the caption of row caption_rows[i] with the trigger of row trigger_rows[i]. The
+  /// placement is told the caption's row. Valid until the next call.
   [[nodiscard]] TokenBatch operator()(std::span<const Index> caption_rows,
                                       std::span<const Index> trigger_rows) {
     sequences_.clear();
     for (std::size_t i = 0; i < caption_rows.size(); ++i) {
       const Index group = sources_.trigger_scope.of(trigger_rows[i]);
-      sequences_.add(sources_.pairs.caption(caption_rows[i]), sources_.triggers[group]);
+      const Index row = caption_rows[i];
+      sequences_.add(row, sources_.pairs.caption(row), sources_.triggers[group]);
     }
     return sequences_.batch();
   }
@@ -61,7 +62,7 @@ class BareCaptions {
   /// The captions of `rows`; valid until the next call.
   [[nodiscard]] TokenBatch operator()(std::span<const Index> rows) {
     sequences_.clear();
-    for (const Index row : rows) sequences_.add(pairs_->caption(row), {});
+    for (const Index row : rows) sequences_.add(row, pairs_->caption(row), {});
     return sequences_.batch();
   }
 

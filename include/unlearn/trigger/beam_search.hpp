@@ -53,8 +53,8 @@ struct AnyTrigger {
   constexpr bool operator()(Index, std::span<const Token>) const { return true; }
 };
 
-/// Says whether a group may have a whole trigger: for instance whether its text, encoded again in
-/// front of the caption, gives the same ids.
+/// Says whether a group may have a whole trigger: for instance whether its text, encoded again
+/// with the caption, gives the same ids.
 ///
 /// Requirements, for a constraint `c`:
 ///  1. `c(index, trigger)` is const and returns a bool. The index is the group in a BeamSearch, and

@@ -12,8 +12,8 @@
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/core/matrix.hpp"
 #include "unlearn/core/tensor_view.hpp"
-#include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 
 namespace unlearn {
 
@@ -21,6 +21,7 @@ namespace unlearn {
 struct CaptionBatch {
   std::vector<std::vector<Token>> captions;  ///< [B]; token ids without triggers
   GroupMap groups;                           ///< caption i has the trigger of group groups.of(i)
+  std::vector<Index> rows;  ///< [B]; each caption's row, which the placement is told
 };
 
 /// Scores triggers by the contrastive loss L(f(I), g(T ⊕ t)) of a batch. Meets TriggerScorer.
@@ -40,7 +41,7 @@ class ContrastiveTriggerScorer {
   /// @param texts         the captions of the batch; must outlive the scorer
   /// @param scoring       the loss of the batch, with the current triggers in its texts; moved from
   /// @param rows_per_call the most sequences R in one call of the text encoder; at least 1
-  /// @throws InvalidArgument when `rows_per_call` is 0
+  /// @throws InvalidArgument when `rows_per_call` is 0, or `texts` has not one row for each caption
   ContrastiveTriggerScorer(Model& model, const Placement& placement, const CaptionBatch& texts,
                            Scoring scoring, std::size_t rows_per_call)
       : model_(&model),
@@ -50,6 +51,7 @@ class ContrastiveTriggerScorer {
         rows_per_call_(rows_per_call) {
     require(rows_per_call > 0, "sequences in one call of the text encoder", "at least 1",
             rows_per_call);
+    require_size("rows of a batch of captions", texts.captions.size(), texts.rows.size());
   }
 
   /// The loss with the current triggers.
@@ -79,7 +81,7 @@ class ContrastiveTriggerScorer {
     for (std::size_t m = 0; m < groups.size(); ++m) {
       for (const Index column : texts_->groups.rows_of(groups[m])) {
         columns_.push_back(column);
-        sequences.add(texts_->captions[column], triggers.row(m));
+        sequences.add(texts_->rows[column], texts_->captions[column], triggers.row(m));
         if (sequences.size() == rows_per_call_) encode();
       }
       first_column_.push_back(columns_.size());

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <type_traits>
 
 #include "unlearn/core/batch.hpp"
-#include "unlearn/core/error.hpp"
+#include "unlearn/trigger/detail/caption_frame.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 
 namespace unlearn {
 
@@ -29,21 +28,17 @@ struct FrontPlacement {
   /// @throws InvalidArgument when a caption is shorter than its start and end tokens, or when these
   ///         and the trigger alone exceed the context
   [[nodiscard]] std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
-    const std::size_t fixed = start_tokens + end_tokens;
-    require(caption_length >= fixed, "tokens of a caption, start and end included",
-            "at least " + std::to_string(fixed), caption_length);
-    require(fixed + trigger_length <= context, "start, trigger and end tokens together",
-            "at most the context of " + std::to_string(context), fixed + trigger_length);
-    return std::min(caption_length + trigger_length, context);
+    return detail::CaptionFrame{start_tokens, end_tokens, context}.length(caption_length,
+                                                                          trigger_length);
   }
 
-  /// Writes the sequence, and where the trigger is in it.
+  /// Writes the sequence, and where the trigger is in it. The row does not matter.
   /// @param caption   T, with its start and end tokens
   /// @param trigger   t, [n]
   /// @param out       receives the sequence, [length(caption.size(), n)]
   /// @param positions receives the indices of the trigger's tokens in `out`, [n]
-  void place(std::span<const Token> caption, std::span<const Token> trigger, std::span<Token> out,
-             std::span<std::int32_t> positions) const {
+  void place(Index /*row*/, std::span<const Token> caption, std::span<const Token> trigger,
+             std::span<Token> out, std::span<std::int32_t> positions) const {
     auto to = std::copy_n(caption.begin(), start_tokens, out.begin());
     to = std::ranges::copy(trigger, to).out;
     const std::size_t body = out.size() - start_tokens - trigger.size() - end_tokens;
@@ -56,22 +51,6 @@ struct FrontPlacement {
 };
 
 static_assert(std::is_trivially_copyable_v<FrontPlacement>);
-
-/// Where a trigger is placed in its caption.
-///
-/// Requirements, for a placement `p`:
-///  1. `p.length(caption_length, trigger_length)` is the length of the joint sequence.
-///  2. `p.place(caption, trigger, out, positions)` writes the joint sequence to `out`, and to
-///     `positions` the indices in it of the trigger's tokens, in order.
-///  3. Both depend on their arguments alone.
-template <class P>
-concept TriggerPlacement =
-    requires(const P& placement, std::span<const Token> tokens, std::span<Token> out,
-             std::span<std::int32_t> positions, std::size_t length) {
-      { placement.length(length, length) } -> std::convertible_to<std::size_t>;
-      placement.place(tokens, tokens, out, positions);
-    };
-
 static_assert(TriggerPlacement<FrontPlacement>);
 
 }  // namespace unlearn

@@ -65,7 +65,7 @@ struct AcceptAnyToken {
 };
 
 /// Can reject a single token that the filter allows: for instance because it would not survive
-/// decoding and encoding in front of this sample's caption.
+/// decoding and encoding with this sample's caption.
 ///
 /// Requirements, for a hook `accept`:
 ///  1. `accept(sample, position, token)` returns a bool. It is asked in the order of rank, until

@@ -9,7 +9,7 @@
 
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/error.hpp"
-#include "unlearn/trigger/front_placement.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 
 namespace unlearn {
 
@@ -33,15 +33,16 @@ class TokenSequences {
   }
 
   /// Appends the sequence caption ⊕ trigger.
+  /// @param row     the caption's row, which the placement is told
   /// @param caption T, with its start and end tokens
   /// @param trigger t, [n]
   /// @throws InvalidArgument for a trigger of another length, and what `Placement` throws
-  void add(std::span<const Token> caption, std::span<const Token> trigger) {
+  void add(Index row, std::span<const Token> caption, std::span<const Token> trigger) {
     require_size("tokens of a trigger", trigger_length_, trigger.size());
     const std::size_t length = placement_.length(caption.size(), trigger.size());
     flat_.resize(flat_.size() + length);
     positions_.resize(positions_.size() + trigger.size());
-    placement_.place(caption, trigger, std::span(flat_).last(length),
+    placement_.place(row, caption, trigger, std::span(flat_).last(length),
                      std::span(positions_).last(trigger.size()));
     lengths_.push_back(static_cast<std::int32_t>(length));
   }

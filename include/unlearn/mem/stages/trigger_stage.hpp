@@ -32,11 +32,11 @@
 #include "unlearn/mem/stage.hpp"
 #include "unlearn/trigger/beam_search.hpp"
 #include "unlearn/trigger/contrastive_trigger_scorer.hpp"
-#include "unlearn/trigger/front_placement.hpp"
 #include "unlearn/trigger/hotflip_candidate_search.hpp"
 #include "unlearn/trigger/token_filter.hpp"
 #include "unlearn/trigger/token_ranker.hpp"
 #include "unlearn/trigger/token_sequences.hpp"
+#include "unlearn/trigger/trigger_placement.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
 namespace unlearn {
@@ -130,7 +130,7 @@ class TriggerStage {
     MatrixOf<Token> triggers = current_triggers(groups);
     TokenSequences sequences(policies_.placement, subject_.triggers.length());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      sequences.add(texts.captions[i], trigger_of(triggers, groups.local.of(i)));
+      sequences.add(texts.rows[i], texts.captions[i], trigger_of(triggers, groups.local.of(i)));
     }
     const TokenBatch batch = sequences.batch();
     const std::vector<float> gradient = gradient_by_group(signals, batch, groups.local);
@@ -194,7 +194,7 @@ class TriggerStage {
 
   [[nodiscard]] CaptionBatch captions(std::span<const Index> rows,
                                       const detail::DistinctGroups& groups) {
-    CaptionBatch texts{.captions = {}, .groups = groups.local};
+    CaptionBatch texts{.captions = {}, .groups = groups.local, .rows = {rows.begin(), rows.end()}};
     texts.captions.reserve(rows.size());
     for (const Index row : rows) {
       const std::span<const Token> caption = subject_.pairs.caption(row);
