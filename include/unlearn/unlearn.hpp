@@ -10,6 +10,7 @@
 #include "unlearn/core/concepts.hpp"       // DualEncoder, Trainable, PairSource: what you bring
 #include "unlearn/core/error.hpp"          // Error, InvalidArgument, FileError
 #include "unlearn/core/execution.hpp"      // Sequential, Parallel
+#include "unlearn/core/executor.hpp"       // Executor, on(): your own threads
 #include "unlearn/core/finite.hpp"         // all_finite, also under -ffast-math
 #include "unlearn/core/group_map.hpp"      // who shares a noise, who shares a trigger
 #include "unlearn/core/loss_pullback.hpp"  // ContrastiveLoss, LossPullback

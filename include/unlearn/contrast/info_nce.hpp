@@ -117,10 +117,10 @@ struct InfoNce {
   /// @param logit_scale what multiplies the cosine similarities, positive
   /// @param policy the threads that score
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
-  template <std::same_as<double> Real = double>
-  [[nodiscard]] InfoNceScorerIn<Real> scorer(View<const float, 2> signals,
-                                             View<const float, 2> texts, double logit_scale,
-                                             Parallel policy) const {
+  template <std::same_as<double> Real = double, ThreadedPolicy Policy = Parallel>
+  [[nodiscard]] InfoNceScorerIn<Real, Policy> scorer(View<const float, 2> signals,
+                                                     View<const float, 2> texts, double logit_scale,
+                                                     Policy policy) const {
     return {signals, texts, logit_scale, policy};
   }
 };

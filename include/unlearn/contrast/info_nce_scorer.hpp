@@ -52,7 +52,7 @@ namespace unlearn {
 /// of all captions are substituted at once, and one batch loss decides for all.
 ///
 /// @tparam Real what is computed in; a template, so that only who scores compiles it
-template <std::same_as<double> Real>
+template <std::same_as<double> Real, ThreadedPolicy Policy = Parallel>
 class InfoNceScorerIn {
  public:
   /// @param signals, texts [B, D] the embeddings of the batch; not kept
@@ -60,7 +60,7 @@ class InfoNceScorerIn {
   /// @param policy         how many threads score; no loss depends on it
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   InfoNceScorerIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
-                  Parallel policy = {})
+                  Policy policy = {})
       : policy_(policy), logit_scale_(logit_scale) {
     require_pairs(signals, texts, "text embeddings");
     signals_ = UnitRows(signals).rows();
@@ -188,7 +188,7 @@ class InfoNceScorerIn {
     }
   }
 
-  Parallel policy_;
+  Policy policy_;
   double logit_scale_;
   MatrixOf<Real> signals_;               // [B, D], â
   Eigen::MatrixX<Real> similarities_;    // S

@@ -83,7 +83,7 @@ concept Backend =
 static_assert(Backend<HostBackend>);
 
 /// @returns the Backend that keeps the data of an algorithm with this policy: HostBackend for
-///          Sequential and Parallel.
+///          Sequential, Parallel and executors.
 template <HostPolicy P>
 [[nodiscard]] constexpr HostBackend backend_of(const P& /*policy*/) {
   return {};

@@ -60,7 +60,8 @@ void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
 }  // namespace detail
 
 /// @returns how many pieces `for_each_piece` makes of [0, count).
-inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::size_t grain) {
+template <ThreadedPolicy P>
+std::size_t piece_count(const P& policy, std::size_t count, std::size_t grain) {
   const std::size_t grains = (count + grain - 1) / grain;
   return std::clamp<std::size_t>(grains, 1, policy.thread_count());
 }
@@ -72,10 +73,9 @@ inline std::size_t piece_count(const Parallel& policy, std::size_t count, std::s
 /// the calling thread.
 ///
 /// @throws the first exception of a piece, after all pieces have ended; std::system_error when a
-///         thread cannot be started (OpenMP ends the program then)
-template <class Work>
-void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain,
-                    const Work& work) {
+///         thread cannot be started (OpenMP ends the program then); what an executor itself throws
+template <ThreadedPolicy P, class Work>
+void for_each_piece(const P& policy, std::size_t count, std::size_t grain, const Work& work) {
   if (count == 0) return;
   const std::size_t grains = (count + grain - 1) / grain;
   const std::size_t pieces = piece_count(policy, count, grain);
@@ -83,7 +83,7 @@ void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain
     return std::min(count, (grains * piece / pieces) * grain);
   };
   std::vector<std::exception_ptr> failures(pieces);
-  detail::on_threads(policy.thread_count(), pieces, [&](std::size_t piece) {
+  const auto run = [&](std::size_t piece) {
     [[maybe_unused]] const detail::OpenMpSingleThread single_thread;
     try {
       if constexpr (std::invocable<const Work&, std::size_t, std::size_t, std::size_t>) {
@@ -94,7 +94,16 @@ void for_each_piece(const Parallel& policy, std::size_t count, std::size_t grain
     } catch (...) {
       failures[piece] = std::current_exception();
     }
-  });
+  };
+  if constexpr (detail::is_on_executor<P>) {
+    if (pieces == 1) {
+      run(0);
+    } else {
+      policy.executor->for_each(pieces, run);
+    }
+  } else {
+    detail::on_threads(policy.thread_count(), pieces, run);
+  }
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }

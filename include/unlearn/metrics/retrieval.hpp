@@ -120,10 +120,9 @@ void count_wrong_pairs(const Scores& scores, std::size_t i0, std::size_t j0,
 }
 
 /// Counts the wrong candidates of all queries.
-template <class T>
-void count_wrong_candidates(const Parallel& policy, View<const T, 2> signals,
-                            View<const T, 2> texts, const RetrievalOptions& options,
-                            AllRankCounts& counts) {
+template <ThreadedPolicy P, class T>
+void count_wrong_candidates(const P& policy, View<const T, 2> signals, View<const T, 2> texts,
+                            const RetrievalOptions& options, AllRankCounts& counts) {
   constexpr std::size_t tile = 256;
   const std::size_t rows = signals.extent(0);
   const std::size_t columns = texts.extent(0);
@@ -212,8 +211,8 @@ void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
 /// (the
 ///         message names its row), for no signals, m = 0, k = 0, or a tolerance that is NaN or
 ///         negative
-template <FloatMatrix Signals, FloatMatrix Texts>
-[[nodiscard]] Retrieval retrieval(const Parallel& policy, const Signals& signal_rows,
+template <ThreadedPolicy Policy, FloatMatrix Signals, FloatMatrix Texts>
+[[nodiscard]] Retrieval retrieval(const Policy& policy, const Signals& signal_rows,
                                   const Texts& text_rows, const RetrievalOptions& options = {}) {
   const View<const float, 2> signals = as_view(signal_rows);
   const View<const float, 2> texts = as_view(text_rows);

@@ -100,8 +100,8 @@ struct BallAndBoxSet {
     for (std::size_t row = 0; row < noise.extent(0); ++row) update_row(noise, row, move);
   }
 
-  template <class Move>
-  void run(const Parallel& policy, View<T, 2> noise, Move move) const {
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, View<T, 2> noise, Move move) const {
     const std::size_t elements = std::max<std::size_t>(noise.extent(1), 1);
     const std::size_t grain = std::max<std::size_t>(update_grain / elements, 1);
     for_each_piece(policy, noise.extent(0), grain, [&](std::size_t row, std::size_t last) {
@@ -109,8 +109,8 @@ struct BallAndBoxSet {
     });
   }
 
-  template <class Move>
-  void run(const Parallel& policy, View<T, 2> noise, Move move) const
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, View<T, 2> noise, Move move) const
     requires ElementwiseBall<BallT, T>
   {
     if constexpr (detail::uniform_radius<BallT>) {
@@ -126,9 +126,8 @@ struct BallAndBoxSet {
   }
 
   /// `radius_at` is given the column.
-  template <class Move, class RadiusAt>
-  void update_in_one_pass(const Parallel& policy, View<T, 2> noise, Move move,
-                          RadiusAt radius_at) const {
+  template <ThreadedPolicy P, class Move, class RadiusAt>
+  void update_in_one_pass(const P& policy, View<T, 2> noise, Move move, RadiusAt radius_at) const {
     const std::size_t columns = noise.extent(1);
     for_each_piece(
         policy, noise.size(), update_grain,

@@ -93,8 +93,8 @@ struct PixelGridSet {
     }
   }
 
-  template <class Move>
-  void run(const Parallel& policy, std::span<std::int8_t> noise, Move move) const {
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, std::span<std::int8_t> noise, Move move) const {
     for_each_piece(
         policy, noise.size(), update_grain,
         [this, noise, move](std::size_t begin, std::size_t end) {

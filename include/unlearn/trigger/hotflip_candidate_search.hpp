@@ -85,7 +85,8 @@ struct HotFlipCandidateSearch {
   /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time. Or
+  /// @param policy     Parallel or an executor's, or Sequential for the reference: one dot product
+  /// at a time. Or
   ///                   a RankingBackend: gradients and embeddings are then in its memory, and the
   ///                   call waits for the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
@@ -204,8 +205,8 @@ struct HotFlipCandidateSearch {
     return best;
   }
 
-  template <class T>
-  [[nodiscard]] TopTokens rank(const Parallel& policy, View<const T, 2> gradients,
+  template <ThreadedPolicy P, class T>
+  [[nodiscard]] TopTokens rank(const P& policy, View<const T, 2> gradients,
                                View<const T, 2> embeddings, const TokenFilter& filter) const {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);

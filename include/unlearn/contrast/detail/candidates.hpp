@@ -47,8 +47,8 @@ inline void require_distinct_candidates(std::array<std::size_t, 2> batch,
 
 /// Calls score(replaced, embeddings, losses) for consecutive blocks of the candidates, on several
 /// threads. The borders depend on M alone, so no loss depends on the number of threads.
-template <class Score>
-void score_in_blocks(const Parallel& policy, std::span<const Index> replaced,
+template <ThreadedPolicy P, class Score>
+void score_in_blocks(const P& policy, std::span<const Index> replaced,
                      View<const float, 2> embeddings, std::span<double> losses,
                      const Score& score) {
   constexpr std::size_t block = 64;
