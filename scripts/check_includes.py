@@ -32,6 +32,7 @@ include/unlearn/noise
 include/unlearn/device
 include/unlearn/contrast
 include/unlearn/trigger
+include/unlearn/models
 include/unlearn/metrics
 include/unlearn/mem
 include/unlearn/observers

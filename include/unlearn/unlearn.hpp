@@ -61,6 +61,11 @@
 #include "unlearn/trigger/token_sequences.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
 
+// models/: models that are made of other models.
+#include "unlearn/models/augmented.hpp"  // a random transform of the signals before the encoder
+#include "unlearn/models/ensemble.hpp"   // the mean loss of several surrogates
+#include "unlearn/models/in_turn.hpp"    // several surrogates, one at a time
+
 // metrics/: what it came to.
 #include "unlearn/metrics/perturbation.hpp"  // linf, psnr, ssim
 #include "unlearn/metrics/retrieval.hpp"     // hit@k, median rank

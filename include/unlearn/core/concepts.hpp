@@ -23,7 +23,8 @@ namespace unlearn {
 ///     run in evaluation mode. Embeddings need not be normalised. Row r depends on input r alone.
 ///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and writes the
 ///     gradient with respect to the perturbed signals to `out` [B, elements]. On the pixel grid any
-///     positive multiple will do, as only signs are used.
+///     positive multiple will do, as only signs are used. A model that averages over others may let
+///     each call a pullback of its own, and record the mean: `p.record(value)`.
 ///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger positions
 ///     (`t.trigger_positions`): `out` [R, n, E].
 ///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.
