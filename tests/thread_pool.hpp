@@ -27,6 +27,7 @@ class ThreadPool {
       stopping_ = true;
     }
     wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
   }
 
   [[nodiscard]] std::size_t size() const { return threads_.size(); }
@@ -69,7 +70,7 @@ class ThreadPool {
   std::size_t left_ = 0;
   std::size_t uses_ = 0;
   bool stopping_ = false;
-  std::vector<std::jthread> threads_;  // last: they end before what they use
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace unlearn::testing

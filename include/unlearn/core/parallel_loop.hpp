@@ -37,6 +37,25 @@ class OpenMpSingleThread {
 #endif
 };
 
+/// Threads that are joined at the end, also by an exception. (libc++ 19 has no std::jthread.)
+class JoinedThreads {
+ public:
+  explicit JoinedThreads(std::size_t most) { threads_.reserve(most); }
+  ~JoinedThreads() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  JoinedThreads(const JoinedThreads&) = delete;
+  JoinedThreads& operator=(const JoinedThreads&) = delete;
+
+  template <class Call>
+  void start(const Call& call, std::size_t piece) {
+    threads_.emplace_back(call, piece);
+  }
+
+ private:
+  std::vector<std::thread> threads_;
+};
+
 /// Calls `call(piece)` for each of [0, pieces), at most `threads` at a time; `call` must not throw.
 ///
 /// In a program that is compiled with OpenMP, OpenMP's team does the work. Its threads spin for a
@@ -49,9 +68,8 @@ void on_threads(unsigned threads, std::size_t pieces, const Call& call) {
 #pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(threads))
   for (std::size_t piece = 0; piece < pieces; ++piece) call(piece);
 #else
-  std::vector<std::jthread> started;
-  started.reserve(pieces - 1);
-  for (std::size_t piece = 1; piece < pieces; ++piece) started.emplace_back(call, piece);
+  JoinedThreads others(pieces - 1);
+  for (std::size_t piece = 1; piece < pieces; ++piece) others.start(call, piece);
   call(std::size_t{0});
   static_cast<void>(threads);
 #endif
