@@ -74,7 +74,7 @@ template <std::floating_point Number>
   const bool digits = text.find_first_not_of("0123456789.eE+-") == std::string_view::npos;
   const std::string_view word = text.substr(sign);
   if (word.empty() || word[0] == '+' || word[0] == '-') return false;
-  if (!digits && word != "inf" && word != "nan") return false;
+  if (!digits && word != "inf" && !word.starts_with("nan")) return false;
   std::string in_locale(text);
   const std::size_t point = in_locale.find('.');
   // NOLINTNEXTLINE(concurrency-mt-unsafe): a program does not change its locale while files are read
