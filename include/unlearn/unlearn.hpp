@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 /// @file
 /// All of the library that needs nothing but the standard library and Eigen.
 
@@ -86,3 +88,5 @@
 #include "unlearn/observers/loss_trace.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 #include "unlearn/observers/stop_on.hpp"
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <span>
 
@@ -57,3 +59,5 @@ template <ContrastiveLoss Loss, ThreadedPolicy Policy = Parallel>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

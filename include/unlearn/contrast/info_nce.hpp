@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <concepts>
@@ -129,3 +131,5 @@ static_assert(ContrastiveLoss<InfoNce>);
 static_assert(std::is_trivially_copyable_v<InfoNce> && std::is_aggregate_v<InfoNce>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

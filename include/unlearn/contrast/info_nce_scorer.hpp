@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -202,3 +204,5 @@ class InfoNceScorerIn {
 using InfoNceScorer = InfoNceScorerIn<double>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <cmath>
@@ -58,3 +60,5 @@ template <class X>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

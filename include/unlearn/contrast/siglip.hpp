@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <concepts>
@@ -145,3 +147,5 @@ static_assert(ContrastiveLoss<SigLip>);
 static_assert(std::is_trivially_copyable_v<SigLip> && std::is_aggregate_v<SigLip>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

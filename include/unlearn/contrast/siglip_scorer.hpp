@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -175,3 +177,5 @@ class SigLipScorerIn {
 using SigLipScorer = SigLipScorerIn<double>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

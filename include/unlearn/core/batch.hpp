@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,3 +70,5 @@ struct TokenBatch {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

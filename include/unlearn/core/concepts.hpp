@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -133,3 +135,5 @@ inline constexpr bool signals_on_device = [] {
 }  // namespace detail
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -74,3 +76,5 @@ inline void require_size(std::string_view thing, std::size_t expected, std::size
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <thread>
@@ -64,3 +66,5 @@ template <class P>
 concept DevicePolicy = BackendPolicy<P> && std::remove_cvref_t<P>::memory == MemorySpace::device;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -69,3 +71,5 @@ inline constexpr bool is_on_executor<OnExecutor<E>> = true;
 
 }  // namespace detail
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

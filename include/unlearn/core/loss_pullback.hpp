@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 
 #include "unlearn/core/error.hpp"
@@ -81,3 +83,5 @@ class LossPullback {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

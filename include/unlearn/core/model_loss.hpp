@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 
 #include "unlearn/core/batch.hpp"
@@ -61,3 +63,5 @@ double train_step_on(const Loss& loss, Model& model, const Batch& signals,
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

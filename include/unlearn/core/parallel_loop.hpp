@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -128,3 +130,5 @@ void for_each_piece(const P& policy, std::size_t count, std::size_t grain, const
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

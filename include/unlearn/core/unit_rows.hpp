@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include "unlearn/core/matrix.hpp"
@@ -54,3 +56,5 @@ class UnitRows {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -77,7 +79,7 @@ template <std::floating_point Number>
   if (!digits && word != "inf" && !word.starts_with("nan")) return false;
   std::string in_locale(text);
   const std::size_t point = in_locale.find('.');
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): a program does not change its locale while files are read
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): a program sets its locale once
   if (point != std::string::npos) in_locale.replace(point, 1, std::localeconv()->decimal_point);
   char* stop = nullptr;
   errno = 0;
@@ -114,3 +116,5 @@ template <class Number>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

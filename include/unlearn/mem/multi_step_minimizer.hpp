@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -213,3 +215,5 @@ struct MultiStepMinimizer {
 static_assert(std::is_trivially_copyable_v<MultiStepMinimizer<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -247,3 +249,5 @@ static_assert(std::is_trivially_copyable_v<RetrievalOptions>);
 static_assert(std::is_aggregate_v<RetrievalOptions>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -195,3 +197,5 @@ class Augmented {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

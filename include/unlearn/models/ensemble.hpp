@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -237,3 +239,5 @@ class Ensemble {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

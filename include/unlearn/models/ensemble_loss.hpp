@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -186,3 +188,5 @@ struct EnsembleLoss {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

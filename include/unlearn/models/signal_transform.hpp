@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -30,3 +32,5 @@ concept SignalTransform = requires(const T& t, std::size_t n, std::span<const st
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

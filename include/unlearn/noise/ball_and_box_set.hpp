@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -163,3 +165,5 @@ BallAndBoxSet(BallT, const M&, Box<element_of_t<const M>>)
     -> BallAndBoxSet<element_of_t<const M>, BallT>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <type_traits>
 
 #include "unlearn/core/error.hpp"
@@ -26,3 +28,5 @@ struct Box {
 static_assert(std::is_trivially_copyable_v<Box<float>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -122,3 +124,5 @@ struct PixelGridSet {
 static_assert(std::is_trivially_copyable_v<PixelGridSet>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

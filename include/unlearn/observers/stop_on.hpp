@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <utility>
 
@@ -33,3 +35,5 @@ template <class Token>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

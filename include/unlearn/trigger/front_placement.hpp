@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -75,3 +77,5 @@ concept TriggerPlacement =
 static_assert(TriggerPlacement<FrontPlacement>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -241,3 +243,5 @@ static_assert(std::is_trivially_copyable_v<HotFlipCandidateSearch>);
 static_assert(std::is_aggregate_v<HotFlipCandidateSearch>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
@@ -89,3 +91,5 @@ class TriggerTable {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

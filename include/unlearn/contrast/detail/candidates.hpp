@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -64,3 +66,5 @@ void score_in_blocks(const P& policy, std::span<const Index> replaced,
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

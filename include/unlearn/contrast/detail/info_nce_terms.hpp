@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include "unlearn/contrast/log_sum_exp.hpp"
@@ -48,3 +50,5 @@ template <class S>
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 namespace unlearn::detail {
@@ -17,3 +19,5 @@ template <class S>
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

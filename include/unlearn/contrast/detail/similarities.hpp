@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include "unlearn/core/finite.hpp"
@@ -26,3 +28,5 @@ template <class T>
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

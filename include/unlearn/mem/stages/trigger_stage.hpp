@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -231,3 +233,5 @@ class TriggerStage {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

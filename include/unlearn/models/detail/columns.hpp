@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 
@@ -33,3 +35,5 @@ inline void set_columns(View<float, 2> to, std::size_t first, View<const float, 
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -68,3 +70,5 @@ void load_part(std::istream& in, Part& part) {
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"
