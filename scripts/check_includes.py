@@ -9,9 +9,11 @@ Reads every #include of the folders in TREES and complains, with file and line, 
 - a circle of includes;
 - LibTorch, CUDA or xtensor, included directly or through other headers where the room may not;
 - the private parts of a room (its folder detail/) included from another room, and the library's
-  namespace unlearn::detail named outside the library; tests may use both.
+  namespace unlearn::detail named outside the library; tests may use both;
+- a header of the library that does not begin with PUSH and end with POP: between them, macros of
+  others, such as Qt's `signals`, do no harm.
 
-    check_includes.py [root]
+    check_includes.py [--write] [root]      --write adds the missing PUSH and POP in place
 """
 
 import argparse
@@ -32,6 +34,7 @@ include/unlearn/noise
 include/unlearn/device
 include/unlearn/contrast
 include/unlearn/trigger
+include/unlearn/models
 include/unlearn/metrics
 include/unlearn/mem
 include/unlearn/observers
@@ -72,6 +75,9 @@ examples/tool/cuda            cuda torch
 examples/tool/tests
 """
 # [/rooms]
+
+PUSH = '#include "unlearn/core/push_macros.hpp"'
+POP = '#include "unlearn/core/pop_macros.hpp"'
 
 TREES = ("include", "cuda", "examples", "docs/examples", "tests", "bench")
 LIBRARY = "include/unlearn"
@@ -189,6 +195,30 @@ def private_names(sources):
                 yield f"{path}:{number}: unlearn::detail is private to {LIBRARY}"
 
 
+def unguarded(sources):
+    """Complaints about headers of the library that macros of others can break."""
+    guards = {f"include/{guard.split(chr(34))[1]}" for guard in (PUSH, POP)}
+    for path, text in sources.items():
+        if not path.startswith(LIBRARY + "/") or path in guards:
+            continue
+        lines = text.rstrip().splitlines()
+        first = next((line for line in lines if INCLUDE.match(line)), "")
+        if first != PUSH:
+            yield f"{path}: expected `{PUSH}` as the first include, found `{first}`"
+        if not lines or lines[-1] != POP:
+            yield f"{path}: expected `{POP}` as the last line, found `{(lines or [''])[-1]}`"
+
+
+def guarded(text):
+    """The text of a header with PUSH behind `#pragma once`, and POP at its end."""
+    once = "#pragma once\n\n"
+    if PUSH not in text:
+        text = text.replace(once, f"{once}{PUSH}\n\n", 1)
+    if not text.rstrip().endswith(POP):
+        text = f"{text.rstrip()}\n\n{POP}\n"
+    return text
+
+
 def circles(includes):
     """Complaints about circles of includes, each told once."""
     done, told = set(), set()
@@ -248,8 +278,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     here = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=here)
+    parser.add_argument("--write", action="store_true", help="add the missing PUSH and POP")
     arguments = parser.parse_args()
+    if arguments.write:
+        for path in {complaint.split(":")[0] for complaint in unguarded(sources_of(arguments.root))}:
+            header = arguments.root / path
+            header.write_text(guarded(header.read_text(encoding="utf-8")), encoding="utf-8")
     complaints, files = complaints_about(arguments.root, rooms_of(ROOMS))
+    complaints += unguarded(sources_of(arguments.root))
     if files == 0:
         sys.exit(f"expected source files under {arguments.root}, found none")
     print(*complaints, f"{files} files, {len(complaints)} complaints", sep="\n")

@@ -73,6 +73,24 @@ class CheckIncludes(unittest.TestCase):
         self.expect_one({CORE: '#include "../mem/run.hpp"\n', MEM: ""}, f"{CORE}:1: ",
                         "comes before include/unlearn/mem")
 
+    def test_headers_that_macros_can_break(self):
+        push, pop = check_includes.PUSH, check_includes.POP
+        whole = f"#pragma once\n\n{push}\n\n#include <span>\n\nint x;\n\n{pop}\n"
+
+        def said(text, path=CORE):
+            return list(check_includes.unguarded({path: text}))
+
+        self.assertEqual(said(whole), [])
+        self.assertEqual(said("int x;\n", "include/unlearn/core/push_macros.hpp"), [])
+        self.assertEqual(said("int x;\n", "tests/core/view_test.cpp"), [])
+        late = f"#pragma once\n\n#include <span>\n{push}\n\nint x;\n\n{pop}\n"
+        self.assertRegex(said(late)[0], f"{CORE}: expected .*push_macros.* first include, found .*span")
+        self.assertRegex(said(whole + "int y;\n")[0], f"{CORE}: expected .*pop_macros.* last line")
+        self.assertEqual(len(said("int x;\n")), 2)
+        bare = "#pragma once\n\n#include <span>\n\nint x;\n"
+        self.assertEqual(check_includes.guarded(bare), whole)
+        self.assertEqual(check_includes.guarded(whole), whole)
+
     def test_a_circle_is_told_once(self):
         self.expect_one({CORE: '#include "unlearn/core/other.hpp"\n',
                          "include/unlearn/core/other.hpp": '#include "unlearn/core/third.hpp"\n',

@@ -349,6 +349,20 @@ struct EvenFirst {
 static_assert(unlearn::CandidateHook<EvenFirst>);
 // [/candidate-hook]
 
+// [executor]
+/// Does all work on the calling thread, and counts how often it was asked.
+struct CountingExecutor {
+  int uses = 0;
+
+  std::size_t size() const { return 2; }
+  void for_each(std::size_t n, const auto& task) {
+    ++uses;
+    for (std::size_t i = 0; i < n; ++i) task(i);
+  }
+};
+static_assert(unlearn::Executor<CountingExecutor>);
+// [/executor]
+
 // [observer]
 /// Counts batches, and ends the run at the hundredth.
 struct CountToHundred {
@@ -398,6 +412,17 @@ int main() {
     check(std::ranges::all_of(noise, [](float x) { return x >= 0 && x <= 0.05F; }), "in the ball");
   }
   for (std::size_t g = 0; g < 20; ++g) check(NoStutter{}(0, state.triggers[g]), "allowed");
+
+  // [on]
+  CountingExecutor executor;
+  std::vector<int> visits(1000);
+  unlearn::for_each_piece(unlearn::on(executor), visits.size(), /*grain=*/100,
+                          [&](std::size_t begin, std::size_t end) {
+                            for (; begin < end; ++begin) ++visits[begin];
+                          });
+  // [/on]
+  check(executor.uses == 1, "two pieces are one use of the executor");
+  check(std::ranges::count(visits, 1) == 1000, "each piece is run once");
 
   std::vector<float> point{1, 1, 1};
   const auto sum = [](View<const float, 2> x, View<float, 2> grad) {

@@ -2,8 +2,11 @@
 //
 // Signals that are no images: short sounds of float samples, with noise bounded in L2.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <numbers>
@@ -62,6 +65,34 @@ Sounds make_sounds(std::size_t count, std::uint64_t seed) {
   return sounds;
 }
 
+// [transform]
+/// Starts a sound at a random place and goes on at its beginning: a rotation of its samples.
+struct RandomStart {
+  std::size_t elements(std::size_t n) const { return n; }
+  void apply(std::span<const std::uint64_t> seeds, unlearn::View<const float, 2> x,
+             unlearn::View<float, 2> y) const {
+    for (std::size_t r = 0; r < seeds.size(); ++r) {
+      const std::span<const float> from = x.row(r);
+      std::ranges::rotate_copy(from, from.begin() + start_of(seeds[r], from), y.row(r).begin());
+    }
+  }
+  /// The adjoint of a rotation is the rotation back.
+  void pull_back(std::span<const std::uint64_t> seeds, unlearn::View<const float, 2> /*x*/,
+                 unlearn::View<const float, 2> dy, unlearn::View<float, 2> dx) const {
+    for (std::size_t r = 0; r < seeds.size(); ++r) {
+      const std::span<const float> from = dy.row(r);
+      std::ranges::rotate_copy(from, from.end() - start_of(seeds[r], from), dx.row(r).begin());
+    }
+  }
+
+ private:
+  static std::ptrdiff_t start_of(std::uint64_t seed, std::span<const float> sound) {
+    return static_cast<std::ptrdiff_t>(seed % sound.size());
+  }
+};
+static_assert(unlearn::SignalTransform<RandomStart>);
+// [/transform]
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -108,4 +139,22 @@ int main(int argc, char** argv) {
     check(square > 0, "every sound has its noise");
     check(std::sqrt(square) <= 0.500001, "within the ball");
   }
+
+  std::filesystem::remove(path);
+  unlearn::RunState<unlearn::MappedNoiseStore<float>> robust_state{
+      .noise = unlearn::MappedNoiseStore<float>::create(path, scope.noise.groups(), samples),
+      .triggers = {scope.triggers.groups(), std::vector(3, first_word)},
+      .scope = scope};
+  // [decorators]
+  OwnModel another({.elements = samples, .centre = 0, .gain = 2}, vocabulary, rng);
+  unlearn::Augmented shifted(model, RandomStart{}, {.draws = 2});
+  unlearn::Ensemble both(shifted, another);
+
+  auto robust = unlearn::with_loss(mem, both.averaged(unlearn::InfoNce{}));
+  robust.rounds = 1;
+  const auto robust_result = robust.minimize(both, sounds, robust_state, rng);
+  // [/decorators]
+  std::printf("over two models and shifts: noise loss %.3f\n", *robust_result.loss);
+  check(robust_result.stop == unlearn::StopReason::round_limit, "the second run, too");
+  check(robust_result.train_steps == 50, "a step trains both models");
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 /// @file
 /// All of the library that needs nothing but the standard library and Eigen.
 
@@ -10,6 +12,7 @@
 #include "unlearn/core/concepts.hpp"       // DualEncoder, Trainable, PairSource: what you bring
 #include "unlearn/core/error.hpp"          // Error, InvalidArgument, FileError
 #include "unlearn/core/execution.hpp"      // Sequential, Parallel
+#include "unlearn/core/executor.hpp"       // Executor, on(): your own threads
 #include "unlearn/core/finite.hpp"         // all_finite, also under -ffast-math
 #include "unlearn/core/group_map.hpp"      // who shares a noise, who shares a trigger
 #include "unlearn/core/loss_pullback.hpp"  // ContrastiveLoss, LossPullback
@@ -73,6 +76,11 @@
 #include "unlearn/trigger/trigger_table.hpp"
 #include "unlearn/trigger/word_rule.hpp"  // where a placement finds words
 
+// models/: models that are made of other models.
+#include "unlearn/models/augmented.hpp"  // a random transform of the signals before the encoder
+#include "unlearn/models/ensemble.hpp"   // the mean loss of several surrogates
+#include "unlearn/models/in_turn.hpp"    // several surrogates, one at a time
+
 // metrics/: what it came to.
 #include "unlearn/metrics/perturbation.hpp"  // linf, psnr, ssim
 #include "unlearn/metrics/retrieval.hpp"     // hit@k, median rank
@@ -94,3 +102,5 @@
 #include "unlearn/observers/loss_trace.hpp"
 #include "unlearn/observers/progress_bar.hpp"
 #include "unlearn/observers/stop_on.hpp"
+
+#include "unlearn/core/pop_macros.hpp"

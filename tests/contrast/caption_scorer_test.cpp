@@ -18,6 +18,7 @@ using testing::random_matrix;
 /// Nothing but what a CaptionScorer is asked for; as scorers go, a bad one.
 struct Archetype {
   int replaced = 0;
+  unsigned threads = 0;
   float loss() const { return 1; }
   void score(std::span<const Index> /*j*/, View<const float, 2> /*u*/,
              std::span<double> losses) const {
@@ -54,8 +55,8 @@ struct Plain {
 };
 struct Scored : Plain {
   Archetype scorer(View<const float, 2> /*signals*/, View<const float, 2> /*texts*/,
-                   double /*logit_scale*/, Parallel /*policy*/) const {
-    return {};
+                   double /*logit_scale*/, Parallel policy) const {
+    return {.replaced = 0, .threads = policy.threads};
   }
 };
 
@@ -74,6 +75,30 @@ TEST(CaptionScorerFor, IsWhatTheLossBringsOrElseTheWholeLoss) {
   static_assert(std::same_as<decltype(scorer_of(Plain{})), FullLossScorer<Plain>>);
   const double loss = scorer_of(Plain{}).loss();
   EXPECT_NEAR(scorer_of(InfoNce{}).loss(), loss, 1e-12 * loss);
+}
+
+/// An executor of one thread.
+struct Inline {
+  std::size_t size() const { return 1; }
+  void for_each(std::size_t n, const auto& task) const {
+    while (n > 0) task(--n);
+  }
+};
+
+TEST(CaptionScorerFor, ScoresOnAnExecutorWhereTheLossCan) {
+  Inline executor;
+  const Matrix rows = Matrix::Identity(3, 3);
+  const auto scorer_on = [&](const auto& loss) {
+    return caption_scorer_for(loss, rows, rows, 10, on(executor));
+  };
+  using Policy = OnExecutor<Inline>;
+  static_assert(std::same_as<decltype(scorer_on(InfoNce{})), InfoNceScorerIn<double, Policy>>);
+  static_assert(std::same_as<decltype(scorer_on(SigLip{})), SigLipScorerIn<double, Policy>>);
+  static_assert(std::same_as<decltype(scorer_on(Plain{})), FullLossScorer<Plain>>);
+  // Its scorer knows Parallel alone, and no threads but the executor's are to run.
+  static_assert(std::same_as<decltype(scorer_on(Scored{})), Archetype>);
+  EXPECT_EQ(scorer_on(Scored{}).threads, 1U);
+  EXPECT_EQ(scorer_of(Scored{}).threads, 0U);
 }
 
 TEST(CaptionScorerFor, OfSigLipHasTheLossesBias) {

@@ -27,6 +27,8 @@ using testing::scores;
 using testing::turned_axes;
 using testing::with_rows;
 
+using Indices = std::vector<Index>;
+
 /// Compares every candidate's loss to the whole loss, recomputed in long double.
 void expect_exact(const Matrix& signals, const Matrix& texts, double scale,
                   const std::vector<Index>& replaced, const Matrix& embeddings) {

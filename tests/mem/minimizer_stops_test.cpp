@@ -13,13 +13,13 @@
 #include <ostream>
 #include <span>
 #include <stdexcept>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "mem/example_run.hpp"
 #include "mem/two_tower.hpp"
 #include "message_of.hpp"
+#include "stop_flag.hpp"
 #include "unlearn/core/finite.hpp"
 #include "unlearn/observers/stop_on.hpp"
 
@@ -135,11 +135,11 @@ TEST(MultiStepMinimizer, SaysThatItWasThroughWhenItWasStoppedAtItsEnd) {
 }
 
 TEST(MultiStepMinimizer, StopsWhenAStopIsRequested) {
-  std::stop_source source;
+  testing::StopFlag flag;
   Example<> example;
   const RunResult result =
-      example.run(small_mem(), stop_on(source.get_token()), [&](const BatchEnd& event) {
-        if (event.stage == noise_stage) source.request_stop();
+      example.run(small_mem(), stop_on(flag.get_token()), [&](const BatchEnd& event) {
+        if (event.stage == noise_stage) flag.requested = true;
       });
   EXPECT_EQ(result.stop, StopReason::stopped_by_observer);
   EXPECT_EQ(example.state.progress.round, 1U) << "the first noise batch was not yet the last";

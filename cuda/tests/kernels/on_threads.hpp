@@ -101,7 +101,7 @@ namespace unlearn::testing {
 template <class Kernel>
 void launch(unsigned blocks, unsigned threads, const Kernel& kernel) {
   Block shared(threads);
-  std::vector<std::jthread> running;
+  std::vector<std::thread> running;
   for (unsigned thread = 0; thread < threads; ++thread) {
     running.emplace_back([&, thread] {
       this_block = &shared;
@@ -114,6 +114,7 @@ void launch(unsigned blocks, unsigned threads, const Kernel& kernel) {
       }
     });
   }
+  for (std::thread& thread : running) thread.join();
 }
 
 }  // namespace unlearn::testing

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -401,3 +403,5 @@ void Checkpoint<Clock>::read_journal(Noise& noise, const detail::CheckpointManif
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <span>
 
@@ -36,21 +38,26 @@ concept CaptionScorer = requires(S& s, const S& c, std::span<const Index> j, Vie
 /// without one gets a FullLossScorer, which is right for any loss, and slow.
 /// @param signals, texts [B, D] the embeddings of the batch
 /// @param logit_scale    exp(s)
-/// @param policy         how many threads score
+/// @param policy         who scores. With an executor's policy, a loss whose scorer() takes only a
+///                       Parallel gets one of a single thread
 /// @returns a CaptionScorer of that batch
 /// @throws InvalidArgument when the shapes differ.
-template <ContrastiveLoss Loss>
+template <ContrastiveLoss Loss, ThreadedPolicy Policy = Parallel>
 [[nodiscard]] auto caption_scorer_for(const Loss& loss, View<const float, 2> signals,
                                       View<const float, 2> texts, double logit_scale,
-                                      const Parallel& policy) {
+                                      const Policy& policy) {
   if constexpr (requires { loss.scorer(signals, texts, logit_scale, policy); }) {
     static_assert(CaptionScorer<decltype(loss.scorer(signals, texts, logit_scale, policy))>,
                   "what the loss's scorer() returns is no unlearn::CaptionScorer: see its "
                   "requirements in unlearn/contrast/caption_scorer.hpp");
     return loss.scorer(signals, texts, logit_scale, policy);
+  } else if constexpr (requires { loss.scorer(signals, texts, logit_scale, Parallel{}); }) {
+    return caption_scorer_for(loss, signals, texts, logit_scale, Parallel{.threads = 1});
   } else {
     return FullLossScorer<Loss>(loss, signals, texts, logit_scale);
   }
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <numeric>
 #include <span>
 #include <type_traits>
@@ -32,3 +34,5 @@ struct CaptionShuffle {
 static_assert(std::is_trivially_copyable_v<CaptionShuffle> && std::is_aggregate_v<CaptionShuffle>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

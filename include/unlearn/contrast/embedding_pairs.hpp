@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -34,3 +36,5 @@ void require_pairs(View<T, 2> a, View<T, 2> b, std::string_view name_of_b) {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

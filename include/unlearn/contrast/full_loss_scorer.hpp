@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <cstddef>
 #include <span>
@@ -99,3 +101,5 @@ class FullLossScorer {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <type_traits>
@@ -66,8 +68,7 @@ template <class A, class B>
   const double terms = 2 * static_cast<double>(losses_of_a.size());
 
   MatrixOf<Real> gradient = detail::cross_entropy_gradient<Real>(by_a, losses_of_a);
-  const MatrixOf<Real> of_b =
-      transposed(detail::cross_entropy_gradient<Real>(by_b, losses_of_b));
+  const MatrixOf<Real> of_b = transposed(detail::cross_entropy_gradient<Real>(by_b, losses_of_b));
   auto sum = as_array(detail::flat(gradient));
   sum = (sum + as_array(detail::flat(of_b))) / terms;
   const double value = (sum_of<Real>(losses_of_a) + sum_of<Real>(losses_of_b)) / terms;
@@ -120,10 +121,10 @@ struct InfoNce {
   /// @param logit_scale what multiplies the cosine similarities, positive
   /// @param policy the threads that score
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
-  template <std::same_as<double> Real = double>
-  [[nodiscard]] InfoNceScorerIn<Real> scorer(View<const float, 2> signals,
-                                             View<const float, 2> texts, double logit_scale,
-                                             Parallel policy) const {
+  template <std::same_as<double> Real = double, ThreadedPolicy Policy = Parallel>
+  [[nodiscard]] InfoNceScorerIn<Real, Policy> scorer(View<const float, 2> signals,
+                                                     View<const float, 2> texts, double logit_scale,
+                                                     Policy policy) const {
     return {signals, texts, logit_scale, policy};
   }
 };
@@ -132,3 +133,5 @@ static_assert(ContrastiveLoss<InfoNce>);
 static_assert(std::is_trivially_copyable_v<InfoNce> && std::is_aggregate_v<InfoNce>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <concepts>
@@ -51,7 +53,7 @@ namespace unlearn {
 /// of all captions are substituted at once, and one batch loss decides for all.
 ///
 /// @tparam Real what is computed in; a template, so that only who scores compiles it
-template <std::same_as<double> Real>
+template <std::same_as<double> Real, ThreadedPolicy Policy = Parallel>
 class InfoNceScorerIn {
  public:
   /// @param signals, texts [B, D] the embeddings of the batch; not kept
@@ -59,7 +61,7 @@ class InfoNceScorerIn {
   /// @param policy         how many threads score; no loss depends on it
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   InfoNceScorerIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
-                  Parallel policy = {})
+                  Policy policy = {})
       : policy_(policy), logit_scale_(logit_scale) {
     require_pairs(signals, texts, "text embeddings");
     signals_ = UnitRows(signals).rows();
@@ -193,7 +195,7 @@ class InfoNceScorerIn {
     }
   }
 
-  Parallel policy_;
+  Policy policy_;
   double logit_scale_;
   MatrixOf<Real> signals_;           // [B, D], â
   MatrixOf<Real> columns_;           // Sᵀ: its rows are the captions' columns of S
@@ -208,3 +210,5 @@ class InfoNceScorerIn {
 using InfoNceScorer = InfoNceScorerIn<double>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

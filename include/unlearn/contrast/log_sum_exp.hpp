@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -16,8 +18,8 @@
 
 /// @file
 /// Sums of exponentials by their logarithms. Nothing here subtracts exponentials, so a small
-/// result is as accurate as a large one; all of it runs in vector registers. NaN in, NaN out, but not
-/// with -ffast-math: ask for NaN before.
+/// result is as accurate as a large one; all of it runs in vector registers. NaN in, NaN out, but
+/// not with -ffast-math: ask for NaN before.
 ///
 /// All functions take contiguous numbers, so a program compiles each of them once. They are
 /// templates so that a program that calls none compiles none.
@@ -141,3 +143,5 @@ template <std::same_as<double> Real = double>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

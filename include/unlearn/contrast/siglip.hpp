@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <type_traits>
 
@@ -119,10 +121,10 @@ struct SigLip {
   /// @param logit_scale what multiplies the cosine similarities, positive
   /// @param policy the threads that score
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
-  template <std::same_as<double> Real = double>
-  [[nodiscard]] SigLipScorerIn<Real> scorer(View<const float, 2> signals,
-                                            View<const float, 2> texts, double logit_scale,
-                                            Parallel policy) const {
+  template <std::same_as<double> Real = double, ThreadedPolicy Policy = Parallel>
+  [[nodiscard]] SigLipScorerIn<Real, Policy> scorer(View<const float, 2> signals,
+                                                    View<const float, 2> texts, double logit_scale,
+                                                    Policy policy) const {
     return {signals, texts, logit_scale, bias, policy};
   }
 
@@ -142,3 +144,5 @@ static_assert(ContrastiveLoss<SigLip>);
 static_assert(std::is_trivially_copyable_v<SigLip> && std::is_aggregate_v<SigLip>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

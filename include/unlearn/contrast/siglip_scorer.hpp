@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <concepts>
@@ -42,7 +44,7 @@ namespace unlearn {
 /// independent.
 ///
 /// @tparam Real what is computed in; a template, so that only who scores compiles it
-template <std::same_as<double> Real>
+template <std::same_as<double> Real, ThreadedPolicy Policy = Parallel>
 class SigLipScorerIn {
  public:
   /// @param signals, texts [B, D] the embeddings of the batch; not kept
@@ -51,7 +53,7 @@ class SigLipScorerIn {
   /// @param policy         how many threads score; no loss depends on it
   /// @throws InvalidArgument when there are no rows, or `texts` has another shape than `signals`.
   SigLipScorerIn(View<const float, 2> signals, View<const float, 2> texts, double logit_scale,
-                 double bias, Parallel policy = {})
+                 double bias, Policy policy = {})
       : policy_(policy), logit_scale_(logit_scale), bias_(bias) {
     require_pairs(signals, texts, "text embeddings");
     signals_ = UnitRows(signals).rows();
@@ -163,7 +165,7 @@ class SigLipScorerIn {
     }
   }
 
-  Parallel policy_;
+  Policy policy_;
   double logit_scale_;
   double bias_;
   MatrixOf<Real> signals_;  // [B, D], â
@@ -176,3 +178,5 @@ class SigLipScorerIn {
 using SigLipScorer = SigLipScorerIn<double>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -83,7 +85,7 @@ concept Backend =
 static_assert(Backend<HostBackend>);
 
 /// @returns the Backend that keeps the data of an algorithm with this policy: HostBackend for
-///          Sequential and Parallel.
+///          Sequential, Parallel and executors.
 template <HostPolicy P>
 [[nodiscard]] constexpr HostBackend backend_of(const P& /*policy*/) {
   return {};
@@ -108,3 +110,5 @@ template <class T, ExecutionPolicy P>
 using ScratchOf = decltype(scratch<T>(std::declval<const P&>(), 0));
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +26,8 @@ namespace unlearn {
 ///  2. `m.signal_gradient(s, p, out)` calls `p` once with the embeddings of `s` and assigns the
 ///     gradient with respect to the perturbed signals to every element of `out` [B, elements],
 ///     which may hold anything before. On the pixel grid any positive multiple will do, as only
-///     signs are used.
+///     signs are used. A model that averages over others may let each call a pullback of its own,
+///     and record the mean: `p.record(value)`.
 ///  3. `m.text_gradient(t, p, out)` does the same for the token embeddings at the trigger positions
 ///     (`t.trigger_positions`): `out` [R, n, E].
 ///  4. `m.token_embeddings()` is a view of the table [V, E] that `text_gradient` refers to.
@@ -133,3 +136,5 @@ inline constexpr bool signals_on_device = [] {
 }  // namespace detail
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <limits>
 #include <stdexcept>
@@ -90,3 +92,5 @@ std::size_t require_addressable(std::string_view thing, std::size_t count, std::
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <thread>
 #include <type_traits>
+
+#include "unlearn/core/executor.hpp"
 
 namespace unlearn {
 
@@ -30,11 +34,15 @@ struct Parallel {
 inline constexpr Sequential sequential{};
 inline constexpr Parallel parallel{};
 
-/// One of the library's own policies: it runs on the processor, in the host's memory, and each
-/// algorithm has the loops for it.
+/// A policy that runs an algorithm's fast form on several threads of the host: Parallel, or what
+/// on() returns for an executor of your own.
 template <class P>
-concept HostPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> ||
-                     std::same_as<std::remove_cvref_t<P>, Parallel>;
+concept ThreadedPolicy = std::same_as<std::remove_cvref_t<P>, Parallel> ||
+                         detail::is_on_executor<std::remove_cvref_t<P>>;
+
+/// A policy that runs on the processor, in the host's memory: each algorithm has the loops for it.
+template <class P>
+concept HostPolicy = std::same_as<std::remove_cvref_t<P>, Sequential> || ThreadedPolicy<P>;
 
 /// Who can read what a policy's views refer to.
 enum class MemorySpace {
@@ -49,7 +57,7 @@ concept BackendPolicy = requires {
   requires std::same_as<std::remove_cv_t<decltype(std::remove_cvref_t<P>::memory)>, MemorySpace>;
 };
 
-/// How and where an algorithm runs: Sequential, Parallel, or a backend.
+/// How and where an algorithm runs: Sequential, Parallel, an executor by on(), or a backend.
 template <class P>
 concept ExecutionPolicy = HostPolicy<P> || BackendPolicy<P>;
 
@@ -58,3 +66,5 @@ template <class P>
 concept DevicePolicy = BackendPolicy<P> && std::remove_cvref_t<P>::memory == MemorySpace::device;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

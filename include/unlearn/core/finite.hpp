@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <bit>
 #include <concepts>
 #include <cstdint>
@@ -103,3 +105,5 @@ template <std::floating_point T>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
@@ -122,3 +124,5 @@ struct Scope {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -86,3 +88,5 @@ struct HostBackend {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

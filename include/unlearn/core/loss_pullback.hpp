@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 
@@ -57,7 +59,9 @@ inline constexpr std::size_t least_pairs_of = [] {
 /// One tower's embeddings are held fixed; calling the pullback with the other's, [B, D], returns
 /// ∂L/∂(those embeddings), [B, D], and keeps the loss itself. A model's gradient functions call it
 /// exactly once, between their forward and their backward pass; so the loss is written once, in
-/// closed form, and a framework supplies nothing but vector-Jacobian products.
+/// closed form, and a framework supplies nothing but vector-Jacobian products. A model that
+/// averages over others gives each of them a pullback of its own, and records the mean: see
+/// Ensemble.
 template <class Loss>
 class LossPullback {
  public:
@@ -75,10 +79,24 @@ class LossPullback {
     return as_eigen(result.grad_a);
   }
 
-  /// The loss at the embeddings of the last call.
+  /// The loss at the embeddings of the last call, or what was recorded since.
   [[nodiscard]] double value() const { return value_; }
   /// How often it has been called: once, if the model keeps to its contract.
   [[nodiscard]] std::size_t calls() const { return calls_; }
+
+  /// Takes a value from a model that averages: it calls pullbacks of its own, one for each term of
+  /// its mean, and records the mean of their values here.
+  void record(double value) {
+    value_ = value;
+    ++calls_;
+  }
+
+  /// The loss.
+  [[nodiscard]] const Loss& loss() const { return loss_; }
+  /// [B, D] the other tower's embeddings.
+  [[nodiscard]] View<const float, 2> fixed() const { return fixed_; }
+  /// exp(s), the factor on the cosine similarities.
+  [[nodiscard]] double logit_scale() const { return logit_scale_; }
 
  private:
   Loss loss_;
@@ -89,3 +107,5 @@ class LossPullback {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <array>
@@ -13,13 +15,15 @@
 
 // Eigen's matrices are allocated and freed in ways that depend on the instruction set, so a program
 // of which one object was compiled with -mavx and another one without crashes. Here every object
-// defines this symbol with its alignment; linkers accept a second definition only of the same value.
+// defines this symbol with its alignment; linkers accept a second definition only of the same
+// value.
 #if defined(__ELF__) && defined(__GNUC__) && !defined(__CUDACC__)
 #define UNLEARN_IN_ASSEMBLY_(value) #value
 #define UNLEARN_IN_ASSEMBLY(value) UNLEARN_IN_ASSEMBLY_(value)
 asm(".globl unlearn_needs_the_same_march_in_all_sources\n"
     ".hidden unlearn_needs_the_same_march_in_all_sources\n"
-    ".set unlearn_needs_the_same_march_in_all_sources, " UNLEARN_IN_ASSEMBLY(EIGEN_MAX_ALIGN_BYTES));
+    ".set unlearn_needs_the_same_march_in_all_sources, " UNLEARN_IN_ASSEMBLY(
+        EIGEN_MAX_ALIGN_BYTES));
 #undef UNLEARN_IN_ASSEMBLY
 #undef UNLEARN_IN_ASSEMBLY_
 #endif
@@ -89,3 +93,5 @@ template <class T>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <type_traits>
 #include <utility>
@@ -65,3 +67,5 @@ Flow notify(const Event& event, Observers&... observers) {
 
 }  // namespace detail
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

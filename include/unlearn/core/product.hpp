@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 
@@ -56,3 +58,5 @@ template <class T>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -96,3 +98,5 @@ class SplitMix64 {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <string_view>
 
 namespace unlearn {
@@ -35,3 +37,5 @@ enum class Goal {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

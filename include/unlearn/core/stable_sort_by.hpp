@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <functional>
@@ -33,3 +35,5 @@ void stable_sort_by(std::span<T> values, Key key) {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

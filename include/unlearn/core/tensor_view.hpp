@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -190,3 +192,5 @@ void require_same_shape(std::string_view thing, View<T, 2> expected, View<U, 2> 
 static_assert(std::is_trivially_copyable_v<View<float, 2>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 /// @file
 /// The version, for `#if` and for messages. The tests check it against the CMake project's.
 
@@ -17,3 +19,5 @@ namespace unlearn {
 inline constexpr const char* version = "0.1.0";
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

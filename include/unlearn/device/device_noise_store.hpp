@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -171,3 +173,5 @@ class DeviceNoiseStore {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -102,3 +104,5 @@ class DevicePairSource {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -82,3 +84,5 @@ concept StreamingBackend = Backend<B> && detail::StreamsNumbers<B, std::int8_t> 
                            };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

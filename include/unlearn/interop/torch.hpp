@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 /// @file
 /// Tensors of LibTorch as views, and views as tensors. This is the only header of the library that
 /// uses LibTorch. The umbrella header leaves it out; a program that includes it must link LibTorch.
@@ -82,3 +84,5 @@ template <class Loss>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

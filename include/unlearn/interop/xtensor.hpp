@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -81,3 +83,5 @@ template <Viewable C>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

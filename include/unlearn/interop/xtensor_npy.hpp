@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <fcntl.h>
 
 #include <algorithm>
@@ -87,3 +89,5 @@ void save_npy(const std::string& path, const C& array) {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

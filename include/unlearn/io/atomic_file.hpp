@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -135,3 +137,5 @@ class AtomicFile : public std::streambuf {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -72,3 +74,5 @@ class Checksum {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

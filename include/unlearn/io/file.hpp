@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -142,3 +144,5 @@ inline void remove_file(const std::string& path) {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -114,3 +116,5 @@ class MappedInput : public std::streambuf {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -234,3 +236,5 @@ void put_npy(View<const T, 2> array, const Put& put) {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

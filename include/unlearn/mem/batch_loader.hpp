@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <cstddef>
 #include <limits>
@@ -189,3 +191,5 @@ class CleanLoader {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <span>
 
@@ -72,3 +74,5 @@ class BareCaptions {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 
 #include "unlearn/core/result.hpp"
@@ -52,3 +54,5 @@ namespace unlearn {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -80,3 +82,5 @@ struct ContrastiveTraining {
 static_assert(std::is_trivially_copyable_v<ContrastiveTraining<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

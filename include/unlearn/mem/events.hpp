@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,3 +58,5 @@ struct SafePoint {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <span>
 
 #include "unlearn/core/batch.hpp"
@@ -33,3 +35,5 @@ template <PairSource Pairs>
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -107,7 +109,8 @@ struct MultiStepMinimizer {
   ///    to the host. When this throws, some of it may not have been copied.
   ///
   /// @param policy    where batches are kept and noise steps are computed; all other work uses
-  ///                  `execution`. For a GPU: unlearn::cuda::Device
+  ///                  `execution`. For a GPU: unlearn::cuda::Device. An executor's policy, from
+  ///                  on(), does all other work, too, and `execution` has no effect
   /// @param model     a DualEncoder; Trainable unless `surrogate_steps` is 0
   /// @param pairs     a PairSource that writes to the policy's memory; for a GPU: DevicePairSource
   /// @param state     noise, triggers, scope and progress; for a GPU with a DeviceNoiseStore
@@ -149,7 +152,7 @@ struct MultiStepMinimizer {
                                                   .loss = loss},
                              progress.training, loader, texts, model);
     TriggerStage trigger(
-        trigger_policies(),
+        trigger_policies(threads_of(policy)),
         TriggerSearchSubject<Pairs>{
             .pairs = pairs, .triggers = state.triggers, .scope = state.scope.triggers},
         Pass({.count = pairs.rows(), .batch_size = batch_size}, progress.pass), loader, model);
@@ -177,7 +180,19 @@ struct MultiStepMinimizer {
     return {.rounds = rounds, .stop_loss = minimising ? std::optional(stop_loss) : std::nullopt};
   }
 
-  [[nodiscard]] TriggerSearchPolicies<Loss, Placement, Constraint> trigger_policies() const {
+  /// What does the work that is not done by the run's policy.
+  template <class Policy>
+  [[nodiscard]] auto threads_of([[maybe_unused]] const Policy& policy) const {
+    if constexpr (detail::is_on_executor<Policy>) {
+      return policy;
+    } else {
+      return execution;
+    }
+  }
+
+  template <class Execution>
+  [[nodiscard]] TriggerSearchPolicies<Loss, Placement, Constraint, Execution> trigger_policies(
+      const Execution& threads) const {
     return {.search = search,
             .beam = beam,
             .placement = placement,
@@ -186,7 +201,7 @@ struct MultiStepMinimizer {
             .filter = filter,
             .rounds = trigger_rounds,
             .encode_rows = encode_rows,
-            .execution = execution};
+            .execution = threads};
   }
 
   template <class Pairs, class State>
@@ -217,3 +232,5 @@ struct MultiStepMinimizer {
 static_assert(std::is_trivially_copyable_v<MultiStepMinimizer<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -86,3 +88,5 @@ class Pass {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
@@ -103,3 +105,5 @@ class PerturbedSignals {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -41,3 +43,5 @@ struct RoundLosses {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

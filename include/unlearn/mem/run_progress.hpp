@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,3 +40,5 @@ struct RunProgress {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -23,3 +25,5 @@ struct RunResult {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

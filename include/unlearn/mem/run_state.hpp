@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/core/group_map.hpp"
 #include "unlearn/mem/run_progress.hpp"
 #include "unlearn/trigger/trigger_table.hpp"
@@ -26,3 +28,5 @@ struct TrainingState {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

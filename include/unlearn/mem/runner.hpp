@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -238,3 +240,5 @@ StopReason run_stages(const RunLimits& limits, const RunSubject<State, Rng, Mode
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -40,3 +42,5 @@ concept RunStage =
     };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/noise/step_rule.hpp"
@@ -52,3 +54,5 @@ template <class Ball, class Placement, class Old, class Constraint, StepRule Rul
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

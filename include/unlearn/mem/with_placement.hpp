@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/mem/multi_step_minimizer.hpp"
 #include "unlearn/mem/with_loss.hpp"
 #include "unlearn/noise/step_rule.hpp"
@@ -20,3 +22,5 @@ template <class Ball, class Old, class Loss, class Constraint, StepRule Rule,
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <cmath>
@@ -188,3 +190,5 @@ template <std::convertible_to<View<const std::uint8_t, 3>> Clean,
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -94,8 +96,8 @@ AllRankCounts count_correct_candidates(View<const T, 2> signals, View<const T, 2
   const std::size_t m = options.captions_per_signal;
   AllRankCounts counts;
   for (std::size_t i = 0; i < signals.extent(0); ++i) {
-    const MatrixOf<double> products = times_transposed<double>(UnitRows(signals.slice(i, 1)).rows(),
-                                                       UnitRows(texts.slice(i * m, m)).rows());
+    const MatrixOf<double> products = times_transposed<double>(
+        UnitRows(signals.slice(i, 1)).rows(), UnitRows(texts.slice(i * m, m)).rows());
     const std::span<const double> scores = View<const double, 2>(products).flat();
     counts.of_signal.emplace_back(scores, options.tie_tolerance);
     for (const double& score : scores) {
@@ -122,10 +124,9 @@ void count_wrong_pairs(const Scores& scores, std::size_t i0, std::size_t j0,
 }
 
 /// Counts the wrong candidates of all queries.
-template <class T>
-void count_wrong_candidates(const Parallel& policy, View<const T, 2> signals,
-                            View<const T, 2> texts, const RetrievalOptions& options,
-                            AllRankCounts& counts) {
+template <ThreadedPolicy P, class T>
+void count_wrong_candidates(const P& policy, View<const T, 2> signals, View<const T, 2> texts,
+                            const RetrievalOptions& options, AllRankCounts& counts) {
   constexpr std::size_t tile = 256;
   const std::size_t rows = signals.extent(0);
   const std::size_t columns = texts.extent(0);
@@ -214,8 +215,8 @@ void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
 /// (the
 ///         message names its row), for no signals, m = 0, k = 0, or a tolerance that is NaN or
 ///         negative
-template <FloatMatrix Signals, FloatMatrix Texts>
-[[nodiscard]] Retrieval retrieval(const Parallel& policy, const Signals& signal_rows,
+template <ThreadedPolicy Policy, FloatMatrix Signals, FloatMatrix Texts>
+[[nodiscard]] Retrieval retrieval(const Policy& policy, const Signals& signal_rows,
                                   const Texts& text_rows, const RetrievalOptions& options = {}) {
   const View<const float, 2> signals = as_view(signal_rows);
   const View<const float, 2> texts = as_view(text_rows);
@@ -250,3 +251,5 @@ static_assert(std::is_trivially_copyable_v<RetrievalOptions>);
 static_assert(std::is_aggregate_v<RetrievalOptions>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

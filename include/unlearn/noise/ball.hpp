@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -90,3 +92,5 @@ inline constexpr bool uniform_radius = requires { requires B::uniform; };
 
 }  // namespace detail
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -117,8 +119,8 @@ struct BallAndBoxSet {
     for (std::size_t row = 0; row < noise.extent(0); ++row) update_row(noise, row, move);
   }
 
-  template <class Move>
-  void run(const Parallel& policy, View<T, 2> noise, Move move) const {
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, View<T, 2> noise, Move move) const {
     const std::size_t elements = std::max<std::size_t>(noise.extent(1), 1);
     const std::size_t grain = std::max<std::size_t>(update_grain / elements, 1);
     for_each_piece(policy, noise.extent(0), grain, [&](std::size_t row, std::size_t last) {
@@ -126,8 +128,8 @@ struct BallAndBoxSet {
     });
   }
 
-  template <class Move>
-  void run(const Parallel& policy, View<T, 2> noise, Move move) const
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, View<T, 2> noise, Move move) const
     requires ElementwiseBall<BallT, T>
   {
     if constexpr (detail::uniform_radius<BallT>) {
@@ -143,9 +145,8 @@ struct BallAndBoxSet {
   }
 
   /// `radius_at` is given the column.
-  template <class Move, class RadiusAt>
-  void update_in_one_pass(const Parallel& policy, View<T, 2> noise, Move move,
-                          RadiusAt radius_at) const {
+  template <ThreadedPolicy P, class Move, class RadiusAt>
+  void update_in_one_pass(const P& policy, View<T, 2> noise, Move move, RadiusAt radius_at) const {
     const std::size_t columns = noise.extent(1);
     for_each_piece(
         policy, noise.size(), update_grain,
@@ -206,3 +207,5 @@ BallAndBoxSet(BallT, const M&, Box<element_of_t<const M>>)
     -> BallAndBoxSet<element_of_t<const M>, BallT>;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <span>
 #include <type_traits>
@@ -36,3 +38,5 @@ static_assert(std::is_trivially_copyable_v<BallPerRow<L2Ball>>);
 static_assert(RowwiseBall<BallPerRow<LinfBall<>>, float>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

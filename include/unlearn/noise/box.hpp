@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -74,3 +76,5 @@ void require_in_box(const Box<T>& box, View<const std::type_identity_t<T>, 2> si
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -64,3 +66,5 @@ static_assert(std::is_trivially_copyable_v<L2Ball>);
 static_assert(Ball<L2Ball, float>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

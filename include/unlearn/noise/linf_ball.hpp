@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -79,3 +81,5 @@ static_assert(ElementwiseBall<LinfBall<>, float>);
 static_assert(ElementwiseBall<LinfBall<PerChannel>, float>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

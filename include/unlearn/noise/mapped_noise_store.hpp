@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -277,3 +279,5 @@ static_assert(JournaledNoiseStore<MappedNoiseStore<std::int8_t>> &&
               JournaledNoiseStore<MappedNoiseStore<float>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

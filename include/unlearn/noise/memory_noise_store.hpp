@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -66,3 +68,5 @@ class MemoryNoiseStore {
 static_assert(NoiseStore<MemoryNoiseStore<std::int8_t>> && NoiseStore<MemoryNoiseStore<float>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -49,3 +51,5 @@ struct MomentumSignStep {
 static_assert(StepRule<MomentumSignStep>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <type_traits>
 
@@ -48,3 +50,5 @@ template <class Set, class B>
 
 }  // namespace detail
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

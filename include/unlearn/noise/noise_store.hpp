@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -123,3 +125,5 @@ void require_noise_rows(const Store& store, std::span<const Index> groups, View<
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <span>
 
@@ -29,3 +31,5 @@ struct NormalizedGradientStep {
 static_assert(StepRule<NormalizedGradientStep>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cmath>
 #include <concepts>
 #include <string_view>
@@ -65,3 +67,5 @@ struct PixelGrid {
 static_assert(std::is_trivially_copyable_v<PixelGrid>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -112,8 +114,8 @@ struct PixelGridSet {
     }
   }
 
-  template <class Move>
-  void run(const Parallel& policy, std::span<std::int8_t> noise, Move move) const {
+  template <ThreadedPolicy P, class Move>
+  void run(const P& policy, std::span<std::int8_t> noise, Move move) const {
     for_each_piece(
         policy, noise.size(), update_grain,
         [this, noise, move](std::size_t begin, std::size_t end) {
@@ -141,3 +143,5 @@ struct PixelGridSet {
 static_assert(std::is_trivially_copyable_v<PixelGridSet>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

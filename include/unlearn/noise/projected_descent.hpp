@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -478,3 +480,5 @@ static_assert(std::is_trivially_copyable_v<ProjectedDescent<>>);
 static_assert(std::is_aggregate_v<ProjectedDescent<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

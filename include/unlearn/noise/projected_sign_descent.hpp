@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <type_traits>
 
 #include "unlearn/noise/projected_descent.hpp"
@@ -19,3 +21,5 @@ static_assert(std::is_trivially_copyable_v<ProjectedSignDescent>);
 static_assert(std::is_aggregate_v<ProjectedSignDescent>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

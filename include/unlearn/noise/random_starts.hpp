@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -146,3 +148,5 @@ static_assert(std::is_trivially_copyable_v<RandomStarts<>>);
 static_assert(std::is_aggregate_v<RandomStarts<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

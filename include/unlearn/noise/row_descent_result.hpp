@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <vector>
 
@@ -34,3 +36,5 @@ struct RowDescentResult {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

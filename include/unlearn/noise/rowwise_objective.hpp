@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <span>
 
 #include "unlearn/core/batch.hpp"
@@ -31,3 +33,5 @@ template <class F, class X>
 concept RowwiseObjective = requires(F& f, const RowEvaluation<X>& at) { f(at); };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

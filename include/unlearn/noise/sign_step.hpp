@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/noise/step_rule.hpp"
 
 namespace unlearn {
@@ -17,3 +19,5 @@ struct SignStep {
 static_assert(StepRule<SignStep>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

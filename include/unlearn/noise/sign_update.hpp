@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 
@@ -45,3 +47,5 @@ inline void require_step(double step) {
 inline constexpr std::size_t update_grain = std::size_t{1} << 16U;
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <span>
 #include <type_traits>
@@ -49,3 +51,5 @@ void validate_rule(const R& rule) {
 
 }  // namespace detail
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstdint>
 #include <optional>
 
@@ -72,3 +74,5 @@ class EarlyStop {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <span>
 #include <string>
 #include <vector>
@@ -44,3 +46,5 @@ class LossTrace {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

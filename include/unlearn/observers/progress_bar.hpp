@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -173,3 +175,5 @@ class ProgressBar {
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

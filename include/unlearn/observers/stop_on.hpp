@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <stop_token>
+#include "unlearn/core/push_macros.hpp"
+
+#include <concepts>
 #include <utility>
 
 #include "unlearn/core/observer.hpp"
@@ -10,8 +12,14 @@
 namespace unlearn {
 
 /// An observer that ends a run after the batch during which a stop was requested.
+/// @tparam Token std::stop_token, or a type of your own with `stop_requested()`, which another
+///               thread may change
+template <class Token>
+  requires requires(const Token& token) {
+    { token.stop_requested() } -> std::convertible_to<bool>;
+  }
 struct StopOn {
-  std::stop_token token;  ///< the token through which the stop is requested
+  Token token;  ///< the token through which the stop is requested
 
   /// Flow::stop if a stop has been requested.
   [[nodiscard]] Flow operator()(const BatchEnd& /*event*/) const {
@@ -20,7 +28,12 @@ struct StopOn {
 };
 
 /// An observer that lets another thread end a run between two batches: see StopOn.
-/// @param token the token of the std::stop_source through which the other thread requests the stop
-[[nodiscard]] inline StopOn stop_on(std::stop_token token) { return {std::move(token)}; }
+/// @param token of the std::stop_source through which the other thread requests the stop
+template <class Token>
+[[nodiscard]] StopOn<Token> stop_on(Token token) {
+  return {std::move(token)};
+}
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -66,3 +68,5 @@ class TerminalLine {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -84,3 +86,5 @@ static_assert(std::is_trivially_copyable_v<AnywherePlacement<>>);
 static_assert(TriggerPlacement<AnywherePlacement<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -58,3 +60,5 @@ static_assert(std::is_trivially_copyable_v<BackPlacement<>>);
 static_assert(TriggerPlacement<BackPlacement<>>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

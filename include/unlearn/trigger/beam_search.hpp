@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -362,3 +364,5 @@ static_assert(std::is_trivially_copyable_v<BeamSearch>);
 static_assert(std::is_aggregate_v<BeamSearch>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -152,3 +154,5 @@ class ContrastiveTriggerScorer {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

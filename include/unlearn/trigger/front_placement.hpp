@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -54,3 +56,5 @@ static_assert(std::is_trivially_copyable_v<FrontPlacement>);
 static_assert(TriggerPlacement<FrontPlacement>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

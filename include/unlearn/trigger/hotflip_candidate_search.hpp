@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -92,7 +94,8 @@ struct HotFlipCandidateSearch {
   /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel, or Sequential for the reference: one dot product at a time. Or
+  /// @param policy     Parallel or an executor's, or Sequential for the reference: one dot product
+  /// at a time. Or
   ///                   a RankingBackend: gradients and embeddings are then in its memory, and the
   ///                   call waits for the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
@@ -225,8 +228,8 @@ struct HotFlipCandidateSearch {
     return best;
   }
 
-  template <class T>
-  [[nodiscard]] TopTokens rank(const Parallel& policy, View<const T, 2> gradients,
+  template <ThreadedPolicy P, class T>
+  [[nodiscard]] TopTokens rank(const P& policy, View<const T, 2> gradients,
                                View<const T, 2> embeddings, const TokenFilter& filter) const {
     const std::size_t rows = gradients.extent(0);
     const std::size_t vocabulary = embeddings.extent(0);
@@ -234,20 +237,20 @@ struct HotFlipCandidateSearch {
     const std::size_t pieces = piece_count(policy, vocabulary, block_tokens);
     std::vector<TopTokens> best(pieces, TopTokens(rows, depth));
 
-    for_each_piece(
-        policy, vocabulary, block_tokens,
-        [&](std::size_t piece, std::size_t begin, std::size_t end) {
-          Matrix scores;
-          for (std::size_t first = begin; first < end; first += block_tokens) {
-            const std::size_t count = std::min(block_tokens, end - first);
-            scores.resize(static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(count));
-            multiply_by_transposed<T>(gradients, embeddings.slice(first, count), scores);
-            for (std::size_t r = 0; r < rows; ++r) {
-              best[piece].offer(r, static_cast<Token>(first), View<const float, 2>(scores).row(r),
-                                filter);
-            }
-          }
-        });
+    for_each_piece(policy, vocabulary, block_tokens,
+                   [&](std::size_t piece, std::size_t begin, std::size_t end) {
+                     Matrix scores;
+                     for (std::size_t first = begin; first < end; first += block_tokens) {
+                       const std::size_t count = std::min(block_tokens, end - first);
+                       scores.resize(static_cast<Eigen::Index>(rows),
+                                     static_cast<Eigen::Index>(count));
+                       multiply_by_transposed<T>(gradients, embeddings.slice(first, count), scores);
+                       for (std::size_t r = 0; r < rows; ++r) {
+                         best[piece].offer(r, static_cast<Token>(first),
+                                           View<const float, 2>(scores).row(r), filter);
+                       }
+                     }
+                   });
 
     for (std::size_t piece = 1; piece < pieces; ++piece) {
       for (std::size_t r = 0; r < rows; ++r) best[0].merge(r, best[piece].row(r));
@@ -260,3 +263,5 @@ static_assert(std::is_trivially_copyable_v<HotFlipCandidateSearch>);
 static_assert(std::is_aggregate_v<HotFlipCandidateSearch>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

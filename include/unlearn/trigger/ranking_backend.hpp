@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/core/backend.hpp"
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/tensor_view.hpp"
@@ -24,3 +26,5 @@ concept RankingBackend =
     };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -118,3 +120,5 @@ class TokenFilterRef {
 static_assert(std::is_trivially_copyable_v<TokenFilterRef>);
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include "unlearn/core/batch.hpp"
 #include "unlearn/core/tensor_view.hpp"
 #include "unlearn/trigger/token_filter.hpp"
@@ -31,3 +33,5 @@ concept TokenRanker =
              View<float, 2> scores) { m.rank_tokens(gradients, filter, tokens, scores); };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -76,3 +78,5 @@ class TokenSequences {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

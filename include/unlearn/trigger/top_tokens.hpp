@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <span>
@@ -79,3 +81,5 @@ class TopTokens {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

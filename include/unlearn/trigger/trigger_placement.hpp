@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -29,3 +31,5 @@ concept TriggerPlacement =
     };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <random>  // std::uniform_random_bit_generator
 #include <span>
@@ -116,3 +118,5 @@ inline void require_in_vocabulary(const TriggerTable& triggers, std::size_t voca
 }
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

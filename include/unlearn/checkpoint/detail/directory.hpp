@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -144,3 +146,5 @@ class CheckpointDirectory {
 };
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

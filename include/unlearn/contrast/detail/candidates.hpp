@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -47,8 +49,8 @@ inline void require_distinct_candidates(std::array<std::size_t, 2> batch,
 
 /// Calls score(replaced, embeddings, losses) for consecutive blocks of the candidates, on several
 /// threads. The borders depend on M alone, so no loss depends on the number of threads.
-template <class Score>
-void score_in_blocks(const Parallel& policy, std::span<const Index> replaced,
+template <ThreadedPolicy P, class Score>
+void score_in_blocks(const P& policy, std::span<const Index> replaced,
                      View<const float, 2> embeddings, std::span<double> losses,
                      const Score& score) {
   constexpr std::size_t block = 64;
@@ -64,3 +66,5 @@ void score_in_blocks(const Parallel& policy, std::span<const Index> replaced,
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cstddef>
 #include <span>
 #include <type_traits>
@@ -68,8 +70,7 @@ class Similarities {
   /// ∂L/∂b, [B, D].
   /// @param gradient ∂L/∂S, [B, B]
   [[nodiscard]] MatrixOf<T> grad_b(const MatrixOf<Real>& gradient) const {
-    return b_.pull_back(
-        times_transposed(scaled(transposed(gradient)), transposed(a_.rows())));
+    return b_.pull_back(times_transposed(scaled(transposed(gradient)), transposed(a_.rows())));
   }
 
   /// ∂L/∂s.
@@ -92,3 +93,5 @@ class Similarities {
 };
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

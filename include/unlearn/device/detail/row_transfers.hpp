@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -235,3 +237,5 @@ class ResidentRows {
 };
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

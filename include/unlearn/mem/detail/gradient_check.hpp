@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -71,3 +73,5 @@ class GradientCheck {
 };
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -255,3 +257,5 @@ class NoiseStage {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

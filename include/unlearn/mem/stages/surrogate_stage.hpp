@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -130,3 +132,5 @@ class SurrogateStage {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

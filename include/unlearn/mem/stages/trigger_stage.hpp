@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <Eigen/Core>
 
 #include <algorithm>
@@ -45,7 +47,8 @@ namespace unlearn {
 inline constexpr std::string_view trigger_stage = "trigger";
 
 /// The policies of a trigger search.
-template <class Loss, TriggerPlacement Placement, class Constraint>
+template <class Loss, TriggerPlacement Placement, class Constraint,
+          ThreadedPolicy Execution = Parallel>
 struct TriggerSearchPolicies {
   HotFlipCandidateSearch search{};  ///< proposes tokens
   BeamSearch beam{};                ///< keeps those that lower the loss
@@ -55,7 +58,7 @@ struct TriggerSearchPolicies {
   TokenFilterRef filter{};          ///< tokens that triggers may use
   std::uint32_t rounds = 5;         ///< the first rounds, in which the search runs
   std::size_t encode_rows = 2048;   ///< the most sequences in one call of the text encoder
-  Parallel execution{};             ///< threads of the library's own work
+  Execution execution;              ///< threads of the library's own work
 };
 
 /// What a trigger search reads and changes.
@@ -254,3 +257,5 @@ class TriggerStage {
 };
 
 }  // namespace unlearn
+
+#include "unlearn/core/pop_macros.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <cmath>
 #include <cstddef>
 #include <numbers>
@@ -29,3 +31,5 @@ void draw_normal(std::span<T> numbers, Rng& rng) {
 }
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"

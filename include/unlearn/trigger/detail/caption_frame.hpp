@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "unlearn/core/push_macros.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -59,3 +61,5 @@ struct CaptionFrame {
 };
 
 }  // namespace unlearn::detail
+
+#include "unlearn/core/pop_macros.hpp"
