@@ -146,7 +146,7 @@ double loss_of(TwoTowers& model, const Example<Floats>& example) {
   TokenSequences sequences(FrontPlacement{}, 2);
   for (Index i = 0; i < rows; ++i) {
     indices[i] = i;
-    sequences.add(example.pairs.caption(i), example.state.triggers[i]);
+    sequences.add(i, example.pairs.caption(i), example.state.triggers[i]);
   }
   const std::array<std::size_t, 2> extents{rows, example.pairs.elements()};
   example.pairs.load_signals(indices, View<float, 2>(clean, extents));

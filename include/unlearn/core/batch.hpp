@@ -51,9 +51,13 @@ struct SignalBatch {
 
   /// The perturbed signals I + δ, in the signal's own units, as a [B, elements] float matrix.
   [[nodiscard]] Matrix perturbed() const {
-    Matrix signals = as_eigen(clean).template cast<float>();
-    if (!noise.empty()) signals += as_eigen(noise).template cast<float>();
-    if constexpr (std::is_integral_v<Sample>) signals /= 255.0F;
+    Matrix signals(static_cast<Eigen::Index>(clean.extent(0)),
+                   static_cast<Eigen::Index>(clean.extent(1)));
+    constexpr float levels = std::is_integral_v<Sample> ? 255.0F : 1.0F;
+    for (std::size_t i = 0; i < clean.size(); ++i) {
+      const float delta = noise.empty() ? 0.0F : static_cast<float>(noise.data()[i]);
+      signals.data()[i] = (static_cast<float>(clean.data()[i]) + delta) / levels;
+    }
     return signals;
   }
 };
