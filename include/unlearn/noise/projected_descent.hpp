@@ -278,7 +278,10 @@ struct ProjectedDescent {
     const auto& backend = backend_of(policy);
     auto gradient = scratch<gradient_of_t<X>>(policy, noise.size());
     const View<gradient_of_t<X>, 2> grad(gradient.data(), noise.extents());
-    auto memory = new_memory(policy, noise);
+    auto memory = scratch<gradient_of_t<X>>(policy, memory_size(noise));
+    if constexpr (detail::has_memory<Rule>) {
+      backend_of(policy).fill(gradient_of_t<X>{0}, noise.size(), memory.data());
+    }
     const Arrays<X> arrays = arrays_of(noise, grad, memory.data());
     const std::vector<Index> rows = all_rows(steps_by_row<X> ? noise.extent(0) : 0);
     auto kept = scratch<X>(policy, noise.size());
@@ -332,7 +335,10 @@ struct ProjectedDescent {
 
     auto gradient = scratch<gradient_of_t<X>>(policy, noise.size());
     const View<gradient_of_t<X>, 2> grad(gradient.data(), noise.extents());
-    auto memory = new_memory(policy, noise);
+    auto memory = scratch<gradient_of_t<X>>(policy, memory_size(noise));
+    if constexpr (detail::has_memory<Rule>) {
+      backend_of(policy).fill(gradient_of_t<X>{0}, noise.size(), memory.data());
+    }
     const Arrays<X> arrays = arrays_of(noise, grad, memory.data());
     std::vector<double> values(noise.extent(0));
     std::vector<Index> improved;
@@ -458,14 +464,10 @@ struct ProjectedDescent {
     return others;
   }
 
-  /// Zeros for what the rule remembers.
-  template <class P, class X>
-  [[nodiscard]] static auto new_memory(const P& policy, View<X, 2> noise) {
-    using G = gradient_of_t<X>;
-    const std::size_t count = detail::has_memory<Rule> ? noise.size() : 0;
-    auto memory = scratch<G>(policy, count);
-    if (count > 0) backend_of(policy).fill(G{0}, count, memory.data());
-    return memory;
+  /// How many numbers the rule remembers.
+  template <class X>
+  [[nodiscard]] static std::size_t memory_size(View<X, 2> noise) {
+    return detail::has_memory<Rule> ? noise.size() : 0;
   }
 
   template <class X>
