@@ -82,7 +82,7 @@ TEST_F(HotFlipOnDevice, FindsTheReferencesCandidates) {
                                      {{rows / 2, 2, 2}, 2 * block, 4},
                                      {{rows / 2, 2, 1}, 2 * block + 1, 16},
                                      {{1, 3, 4}, 16385, 45},
-                                     {{2, 2, 3}, 6, 16},
+                                     {{2, 2, 3}, 6, 6},  // two of the six are denied
                                      {{1, 1, 1}, 1, 1},
                                      {{1, 2, 4}, 9000, 1021},   // as deep as a kernel holds
                                      {{1, 2, 4}, 9000, 1100}};  // and deeper

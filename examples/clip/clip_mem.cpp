@@ -93,6 +93,7 @@ int run(const std::string& folder) {
   mem.rounds = 3;
   mem.surrogate_steps = 20;
   mem.batch_size = 16;
+  mem.search.candidates = 4;  // of nine tokens
   const std::vector<unlearn::Token> initial(3, tokenizer.encode("above").front());
   auto state = unlearn::fresh_state(pairs, initial);
   std::mt19937_64 rng(1);

@@ -57,12 +57,14 @@ TEST(Product, NamesShapesThatDisagree) {
   Matrix out(2, 4);
   Matrix wrong_rows(3, 4);
   Matrix wrong_columns(2, 5);
-  EXPECT_EQ(message_of<InvalidArgument>([&] { multiply_by_transposed<float>(a, Matrix(4, 2), out); }),
-            "columns of the right factor: expected 3, got 2");
+  EXPECT_EQ(
+      message_of<InvalidArgument>([&] { multiply_by_transposed<float>(a, Matrix(4, 2), out); }),
+      "columns of the right factor: expected 3, got 2");
   EXPECT_EQ(message_of<InvalidArgument>([&] { multiply_by_transposed<float>(a, b, wrong_rows); }),
             "rows of the product: expected 2, got 3");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { multiply_by_transposed<float>(a, b, wrong_columns); }),
-            "columns of the product: expected 4, got 5");
+  EXPECT_EQ(
+      message_of<InvalidArgument>([&] { multiply_by_transposed<float>(a, b, wrong_columns); }),
+      "columns of the product: expected 4, got 5");
 }
 
 TEST(Transposed, SwapsRowsAndColumns) {

@@ -4,6 +4,7 @@
 #include <torch/version.h>
 #include <Eigen/Core>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -298,6 +299,8 @@ class Protection {
     auto minimizer =
         with_placement(minimizer_of(plan_, options_.running.threads), placement_with(words));
     minimizer.filter = filter;
+    // The words of a few captions may be fewer than the candidates that are asked for.
+    minimizer.search.candidates = std::min(plan_.candidates, filter.vocabulary());
     auto checkpoint = checkpoint_to(out_.run_file("checkpoint"), checkpoint_options());
     checkpoint.restore(state, rng, timed);
     const SurrogateReset reset(plan_.surrogate_rounds, [&](std::uint32_t number) {

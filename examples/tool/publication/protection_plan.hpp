@@ -159,12 +159,13 @@ void describe_options(Archive& archive, Plan& plan) {
   archive(PlanOption{"--stop-loss", "stop_loss", group,
                      "Stop when the loss at the end of a round is below this", numbers_from_0},
           stop_loss);
-  archive(PlanOption{"--candidates",
-                     "candidates",
-                     group,
-                     "How many tokens are tried at each position of a trigger",
-                     {1, 4096}},
-          candidates);
+  archive(
+      PlanOption{"--candidates",
+                 "candidates",
+                 group,
+                 "How many tokens are tried at each position of a trigger; all, if there are fewer",
+                 {1, 4096}},
+      candidates);
   archive(PlanOption{"--beam",
                      "beam",
                      group,
