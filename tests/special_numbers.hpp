@@ -25,4 +25,7 @@ inline constexpr bool fast_math = true;
 inline constexpr bool fast_math = false;
 #endif
 
+/// How far the sums of the same numbers in two loops may lie apart, relatively.
+inline constexpr double between_loops = fast_math ? 1e-12 : 0;
+
 }  // namespace unlearn::testing

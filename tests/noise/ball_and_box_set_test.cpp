@@ -242,6 +242,7 @@ TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyWithARadiusPerChannel) 
       LinfBall{.radius = PerChannel{.radii = radii, .plane = 1}});
 }
 TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyInAnL2Ball) {
+  if (unlearn::testing::fast_math) GTEST_SKIP() << "sums depend on the loop around them";
   expect_same_bytes_for_every_policy<TypeParam>(L2Ball{.radius = 0.7});
 }
 TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyInBallsOfTheUsers) {

