@@ -59,7 +59,9 @@ std::vector<float> stepped(const BallAndBoxSet<float, BallT>& set, std::vector<f
 TEST(BallAndBoxSet, StepsAgainstOrAlongTheSignOfTheGradient) {
   const std::vector<float> clean(5, 0.5F);
   const BallAndBoxSet set{.ball = LinfBall{.radius = 1}, .clean = as_row(clean)};
-  const std::vector<float> grad{3, -1e-30F, 0, nan_of<float>, infinity_of<float>};
+  // With -ffast-math a NaN has any sign; descents stop before they step along one.
+  const float no_sign = unlearn::testing::fast_math ? 0 : nan_of<float>;
+  const std::vector<float> grad{3, -1e-30F, 0, no_sign, infinity_of<float>};
   EXPECT_THAT(stepped(set, {0, 0, 0.25F, 0.25F, 0}, grad, -0.125),
               ElementsAre(-0.125F, 0.125F, 0.25F, 0.25F, -0.125F));
   EXPECT_THAT(stepped(set, {0, 0, 0.25F, 0.25F, 0}, grad, 0.125),
@@ -246,6 +248,7 @@ TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyInAnL2Ball) {
   expect_same_bytes_for_every_policy<TypeParam>(L2Ball{.radius = 0.7});
 }
 TYPED_TEST(FeasibleNoiseOf, HasTheSameBytesForEveryPolicyInBallsOfTheUsers) {
+  if (unlearn::testing::fast_math) GTEST_SKIP() << "sums depend on the loop around them";
   expect_same_bytes_for_every_policy<TypeParam>(HalvingBall<TypeParam>{});
   expect_same_bytes_for_every_policy<TypeParam>(RampBall<TypeParam>{});
 }
