@@ -9,8 +9,8 @@
 A mutant is one change in one line of a header: an operator, a constant, a condition, or a statement
 that is taken out. Mutants are drawn evenly over the headers, by a seed. For each, the tests of the
 header are compiled and run: first the test file that has its name, then those that include it, until
-one fails. A mutant that does not compile, or that only a longer run would notice (`--timeout`, counted
-as caught), says nothing about the tests; it is counted by itself.
+one fails or takes longer than `--timeout`: that mutant is caught. A mutant that does not compile says
+nothing about the tests; it is counted by itself.
 
 Results are lines of JSON in OUT/results.jsonl; OUT/survivors.txt shows what no test noticed.
 """
@@ -145,13 +145,14 @@ class Campaign:
 
     def run(self, mutant):
         header, number, change, new = mutant
-        name = hashlib.sha256(f"{header}:{number}:{change}:{new}".encode()).hexdigest()[:16]
-        if name in self.results:
-            return
+        text = (INCLUDE / header).read_text()
+        name = hashlib.sha256(f"{text}:{header}:{number}:{change}:{new}".encode()).hexdigest()[:16]
+        if self.results.get(name, {}).get("outcome", "survived") != "survived":
+            return  # A survivor is tried again: a test may have been written.
         work = self.out / name
         target = work / "include/unlearn" / header
         target.parent.mkdir(parents=True, exist_ok=True)
-        lines = (INCLUDE / header).read_text().splitlines()
+        lines = text.splitlines()
         old = lines[number - 1]
         lines[number - 1] = new
         target.write_text("\n".join(lines) + "\n")

@@ -62,6 +62,7 @@ int main() {
   const Pairs pairs(rng);
   LinearTowers model;
   auto mem = unlearn::mem();
+  mem.placement = {.start_tokens = 0, .end_tokens = 0};  // captions are words alone
   mem.surrogate_steps = 0;  // this model does not learn; give it a train_step if yours does
   mem.rounds = 5;
   auto state = unlearn::fresh_state(pairs, std::vector<Token>{1, 2, 3});  // the triggers begin here

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "message_of.hpp"
@@ -143,6 +144,18 @@ TEST(SumOf, AddsAllNumbers) {
   std::iota(x.begin(), x.end(), 1.0);
   EXPECT_EQ(sum_of<double>(x), static_cast<double>(length * (length + 1) / 2));
   EXPECT_EQ(sum_of<double>({}), 0);
+}
+
+TEST(SumOf, DoesNotDependOnTheAddress) {
+  Numbers x = all(0);
+  for (std::size_t i = 0; i < length; ++i) x[i] = 1.0 / static_cast<double>(i + 3);
+  const double expected = sum_of<double>(x);
+  for (std::size_t offset = 0; offset < 8; ++offset) {
+    Numbers moved(length + offset);
+    const std::span<double> place = std::span(moved).subspan(offset);
+    std::ranges::copy(x, place.begin());
+    EXPECT_EQ(sum_of<double>(place), expected) << offset;
+  }
 }
 
 }  // namespace

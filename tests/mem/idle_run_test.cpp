@@ -168,6 +168,10 @@ TEST(IdleRun, IsRefusedWhenTheNoiseCannotMove) {
               StartsWith("radius of the ball: expected more than 0 (8 / 255" + hint));
   EXPECT_THAT(refusal_after([](auto& mem, auto&) { mem.descent.step = 1 / 255; }),
               StartsWith("step of the descent: expected more than 0 (1 / 255" + hint));
+  EXPECT_THAT(refusal_after([](auto& mem, auto&) { mem.ball.radius = 1e-7; }),
+              StartsWith("radius of the ball: expected at least one level"));
+  EXPECT_THAT(refusal_after([](auto& mem, auto&) { mem.descent.step = 1e-7; }),
+              StartsWith("step of the descent: expected at least one level"));
   Example<Floats> floats;
   EXPECT_THAT(refusal_of(MultiStepMinimizer<L2Ball>{.ball = {.radius = 0}}, floats),
               StartsWith("radius of the ball: expected more than 0"));
@@ -341,8 +345,8 @@ TEST(IdleRun, IsRefusedWithAModelThatDoesNotWriteItsGradient) {
   const auto message = [](const std::string& function, const std::string& place) {
     return "gradient from the model's " + function +
            ": expected a value assigned to every element of `out` (0 where the input has no "
-           "effect), got nothing written to element " +
-           place;
+           "effect), got element " +
+           place + " left out, or added to";
   };
   for (const Fault fault : {Fault::no_output, Fault::adds}) {
     for (const bool shared : {false, true}) {

@@ -155,6 +155,13 @@ TEST(Psnr, IsInfiniteForEqualSignals) {
   EXPECT_EQ(psnr(signal, signal, 1), positive_infinity<double>());
 }
 
+TEST(Psnr, DoesNotHideNan) {
+  const Matrix clean = Matrix::Zero(3, 4);
+  Matrix perturbed = clean;
+  perturbed(1, 2) = not_a_number<float>();
+  EXPECT_TRUE(is_nan(psnr(clean, perturbed, 1)));
+}
+
 TEST(Psnr, IsZeroWhenTheNoiseIsAsLargeAsThePeak) {
   const Matrix clean = Matrix::Zero(3, 4);
   const Matrix perturbed = Matrix::Constant(3, 4, -2.5F);

@@ -351,6 +351,8 @@ TEST(RandomStarts, RefuseNoStart) {
   SplitMix64 rng(74);
   EXPECT_THROW((void)RandomStarts<>{.starts = 0}.optimize_rows(valleys, rows.view, rows.set, rng),
                InvalidArgument);
+  const RandomStarts<> invalid{.descent = {.steps = -1}, .starts = 2};
+  EXPECT_THROW((void)invalid.optimize_rows(valleys, rows.view, rows.set, rng), InvalidArgument);
   EXPECT_EQ(rows.noise[0], 9) << "nothing is changed";
 }
 

@@ -79,8 +79,7 @@ TEST(WordStarts, OfManyCaptionsAreAskedByRow) {
   EXPECT_THAT(of_last, ElementsAre(0, 1));
 }
 
-// --- with_trigger_at()
-// -----------------------------------------------------------------------------
+// --- with_trigger_at() -------------------------------------------------------------------------
 
 std::string placed_text(std::string_view caption, const std::vector<std::size_t>& offsets) {
   const std::vector<Token> trigger{6, 7};  // tree sea

@@ -17,7 +17,7 @@ namespace unlearn::tool {
 void add_protect(CLI::App& app) {
   const auto options = std::make_shared<ProtectOptions>();
   CLI::App* const command = app.add_subcommand(
-      "protect", "Makes pairs unlearnable: noise in each image, trigger words before each caption");
+      "protect", "Makes pairs unlearnable: noise in each image, trigger words in each caption");
   add_pairs_options(*command, options->pairs);
   command->add_option("--out", options->out, "New folder for the protected pairs")->required();
   add_vocab_option(*command, options->vocab);

@@ -15,6 +15,7 @@ namespace unlearn::tool {
 namespace {
 
 constexpr const char* round_column = "round";
+constexpr std::size_t longest_name = 64;
 constexpr std::size_t most_columns = 32;  // far more than a run has stages
 
 }  // namespace
@@ -48,6 +49,10 @@ std::vector<RoundLosses> read_trace_file(const std::string& path) {
   const std::size_t round = table.column(round_column);
   require_in_file(table.header().size() <= most_columns, path, "header",
                   "at most " + number_text(most_columns) + " columns", table.header().size());
+  for (const std::string& name : table.header()) {
+    require_in_file(!name.empty() && name.size() <= longest_name, path, "header",
+                    "names of 1 to " + number_text(longest_name) + " bytes", name.size());
+  }
   std::vector<RoundLosses> trace(table.size());
   for (std::size_t row = 0; row < trace.size(); ++row) {
     trace[row].round = static_cast<std::uint32_t>(

@@ -48,6 +48,9 @@ TEST(TraceFile, RefusesOtherFiles) {
   write_file(path, "round" + std::string(100, ',') + "\n");
   EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
             "file '" + path + "', header: expected at most 32 columns, got 101");
+  write_file(path, "round," + std::string(1000, 'a') + "\n");
+  EXPECT_EQ(message_of<FileError>([&] { (void)read_trace_file(path); }),
+            "file '" + path + "', header: expected names of 1 to 64 bytes, got 1000");
 }
 
 TEST(EpochLogFile, GivesBackWhatWasWritten) {

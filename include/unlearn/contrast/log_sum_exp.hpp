@@ -134,12 +134,14 @@ template <std::same_as<double> Real = double>
   return largest + std::log((numbers - largest).exp().sum());
 }
 
-/// Σ x.
+/// Σ x, in an order that depends on the number of elements alone.
 /// @param x any number of elements
 /// @returns the sum; 0 of no elements
 template <std::same_as<double> Real = double>
 [[nodiscard]] Real sum_of(std::span<const Real> x) {
-  return as_array(x).sum();
+  // Eigen sums a bare array from the first aligned element on, so that the order of the sum would
+  // depend on the address. It does not know one of an expression.
+  return (as_array(x) + Real{0}).sum();
 }
 
 }  // namespace unlearn

@@ -24,8 +24,8 @@ struct AnyTask {
 /// Requirements, for an executor `e`:
 ///  1. `e.size()` is how many tasks can run at once. With 0, everything runs on the calling thread.
 ///  2. `e.for_each(n, task)` calls `task(i)` once for each i in [0, n), in any order and on any
-///     threads, the calling one included, and returns when all calls have returned. What they
-///     wrote is then visible to the caller.
+///     threads, the calling one included. It returns, or throws, only when all calls that began
+///     have returned and no other one will begin. What they wrote is then visible to the caller.
 ///  3. `task` can be copied, and may be called through any number of copies at once. It throws
 ///     nothing: the library carries exceptions to its caller itself.
 ///  4. n is at least 2 and at most what `e.size()` was when `e` was given to on(). A task calls no

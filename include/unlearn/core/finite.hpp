@@ -54,8 +54,7 @@ template <std::floating_point T>
   using Bits = detail::BitsOf<T>;
   static_assert(sizeof(T) == sizeof(Bits), "unlearn computes in float and double");
   constexpr Bits infinity = detail::infinity_bits<T>;
-  // Else the compiler takes the numbers from where they were computed, and knows that there is no
-  // NaN.
+  // Else the compiler may take the numbers from where they were computed, which cannot be NaN.
   detail::hide_from_optimizer(numbers.data());
   Bits found = 0;
   for (const T& number : numbers) {

@@ -60,8 +60,7 @@ inline constexpr std::size_t least_pairs_of = [] {
 /// ∂L/∂(those embeddings), [B, D], and keeps the loss itself. A model's gradient functions call it
 /// exactly once, between their forward and their backward pass; so the loss is written once, in
 /// closed form, and a framework supplies nothing but vector-Jacobian products. A model that
-/// averages over others gives each of them a pullback of its own, and records the mean: see
-/// Ensemble.
+/// averages over others gives each a pullback of its own, and records the mean: see Ensemble.
 template <class Loss>
 class LossPullback {
  public:

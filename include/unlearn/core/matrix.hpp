@@ -15,8 +15,7 @@
 
 // Eigen's matrices are allocated and freed in ways that depend on the instruction set, so a program
 // of which one object was compiled with -mavx and another one without crashes. Here every object
-// defines this symbol with its alignment; linkers accept a second definition only of the same
-// value.
+// defines this symbol with its alignment; linkers refuse definitions of different values.
 #if defined(__ELF__) && defined(__GNUC__) && !defined(__CUDACC__)
 #define UNLEARN_IN_ASSEMBLY_(value) #value
 #define UNLEARN_IN_ASSEMBLY(value) UNLEARN_IN_ASSEMBLY_(value)

@@ -213,8 +213,9 @@ struct MultiStepMinimizer {
     require(batch_size > 0, "batch size", "at least 1", batch_size);
     require(encode_rows > 0, "encode_rows", "at least 1", encode_rows);
     require(descent.steps >= 0, "steps of the descent", "at least 0", descent.steps);
-    const bool searches = trigger_rounds > 0 && state.triggers.length() > 0;
-    require(rounds == 0 || surrogate_steps > 0 || descent.steps > 0 || searches,
+    const std::uint32_t round = state.progress.round;
+    const bool searches = trigger_rounds > round && state.triggers.length() > 0;
+    require(round >= rounds || surrogate_steps > 0 || descent.steps > 0 || searches,
             "levels of the run",
             "surrogate_steps, descent.steps, or trigger_rounds with triggers in the state",
             "none of them");

@@ -55,8 +55,8 @@ using reading_view_t = View<const element_of_t<const C>, view_of_t<const C>::ran
 ///
 /// @param clean     a
 /// @param perturbed b, with the same extents
-/// @returns the norm in the units of the elements, which are levels for uint8; NaN if an element is
-///          NaN
+/// @returns the norm in the units of the elements, which are levels for uint8; NaN if any element
+///          is NaN
 /// @throws InvalidArgument when the extents differ or there are no elements
 template <class A, class B>
   requires Comparable<A, B>
@@ -65,9 +65,11 @@ template <class A, class B>
   const detail::reading_view_t<B> b = perturbed;
   detail::require_comparable(a, b);
   const auto differences = detail::difference(a, b);
-  for (Eigen::Index i = 0; i < differences.size(); ++i) {
-    const double d = differences[i];
-    if (is_nan(d)) return not_a_number<double>();
+  if constexpr (std::floating_point<element_of_t<const A>>) {
+    for (Eigen::Index i = 0; i < differences.size(); ++i) {
+      const double d = differences[i];
+      if (is_nan(d)) return not_a_number<double>();
+    }
   }
   return differences.abs().maxCoeff();
 }
@@ -77,7 +79,7 @@ template <class A, class B>
 /// @param clean     a
 /// @param perturbed b, with the same extents
 /// @param peak      the largest possible value of an element: 255 for uint8
-/// @returns the ratio in dB; +∞ when a and b are equal
+/// @returns the ratio in dB; +∞ when a and b are equal, and NaN if an element is NaN
 /// @throws InvalidArgument when the extents differ, there are no elements, or the peak is not
 ///         positive and finite
 template <class A, class B>
@@ -88,6 +90,7 @@ template <class A, class B>
   detail::require_comparable(a, b);
   require(peak > 0 && is_finite(peak), "peak of a signal", "a positive number", peak);
   const double mean_square = detail::difference(a, b).square().mean();
+  if (is_nan(mean_square)) return not_a_number<double>();
   if (mean_square == 0) return positive_infinity<double>();
   return 10 * std::log10(peak * peak / mean_square);
 }

@@ -192,8 +192,8 @@ void require_finite_rows(std::string_view thing, View<const T, 2> rows) {
 /// place of its first correct candidate. Candidates with equal scores are in uniformly random
 /// order, and the result is the exact expectation over these orders. Let g wrong candidates have a
 /// better score than the best correct one, and let t candidates have that same score, c of them
-/// correct. Then the rank is g + r with probability C(t − r, c − 1) / C(t, c), for r = 1 .. t − c
-/// + 1.
+/// correct. Then the rank is g + r with probability C(t − r, c − 1) / C(t, c), for r from 1 to
+/// t − c + 1.
 ///
 /// Hit@k is the expected percentage of queries with rank ≤ k. The median is that of the mixture of
 /// the rank distributions of all queries. It is the mean, rounded down, of two ranks: the first at

@@ -47,9 +47,10 @@ static_assert(std::is_trivially_copyable_v<AugmentedOptions>);
 /// too: one draw a step. Everything is in the host's memory.
 ///
 /// The transforms T_1 ... T_K of a signal follow from the options' seed, the number of training
-/// steps so far and the numbers of I + δ. So the same call has the same result, a value and its
-/// gradient have the same draw, and a resumed run the same bytes; each other iterate of a noise has
-/// other draws. `encode_signals` takes the first of them.
+/// steps so far and the numbers of I + δ. So the same call has the same result, and a resumed run
+/// the same bytes; each other iterate of a noise has other draws. `encode_signals` takes the first
+/// draw. With one draw, a value and its gradient therefore have the same one. With more, a value
+/// alone is that of the first, and so is the loss that a run reports and stops at.
 /// Source: Athalye et al., "Synthesizing Robust Adversarial Examples", ICML 2018.
 ///
 /// @tparam Model     a DualEncoder of FloatBatch
@@ -92,9 +93,12 @@ class Augmented {
     for (std::size_t draw = 0; draw < options_.draws; ++draw) {
       const std::vector<std::uint64_t> seeds = seeds_of(x, draw);
       const Matrix y = transformed(x, seeds);
-      Matrix by_y(y.rows(), y.cols());
+      Matrix by_y = Matrix::Zero(y.rows(), y.cols());
       LossPullback<Loss> of_draw = pullback;
       model_->signal_gradient(batch_of(y), of_draw, View<float, 2>(by_y));
+      require(of_draw.calls() == pullback.calls() + 1,
+              "calls of the pullback by an augmented model",
+              "1, between the forward and the backward pass", of_draw.calls() - pullback.calls());
       transform_.pull_back(seeds, View<const float, 2>(x), View<const float, 2>(by_y),
                            View<float, 2>(by_x));
       const std::span<const float> gradient = View<const float, 2>(by_x).flat();

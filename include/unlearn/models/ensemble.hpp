@@ -87,6 +87,7 @@ class Ensemble {
     std::vector<float> own(out.size());
     std::ranges::fill(out.flat(), 0.0F);
     pull(pullback, [&](auto& model, LossPullback<Loss>& of_model) {
+      std::ranges::fill(own, 0.0F);
       model.signal_gradient(signals, of_model, View<float, 2>(own, out.extents()));
       for (std::size_t i = 0; i < own.size(); ++i) out.flat()[i] += share * own[i];
     });
@@ -153,12 +154,14 @@ class Ensemble {
   void save(std::ostream& out)
     requires(Checkpointable<Models> && ...)
   {
+    detail::write_count(out, size);
     each([&](auto& model, std::size_t) { detail::save_part(out, model); });
   }
   /// Reads what save() wrote.
   void load(std::istream& in)
     requires(Checkpointable<Models> && ...)
   {
+    if (detail::read_count(in) != size) in.setstate(std::ios::failbit);
     each([&](auto& model, std::size_t) { detail::load_part(in, model); });
     table_is_old_ = true;
   }
@@ -209,6 +212,8 @@ class Ensemble {
       const Matrix fixed = detail::columns_of(pullback.fixed(), first, member.width);
       LossPullback<Loss> of_model(member.loss, fixed, pullback.logit_scale() * member.logit_scale);
       gradient(model, of_model);
+      require(of_model.calls() == 1, "calls of the pullback by a model of an ensemble",
+              "1, between the forward and the backward pass", of_model.calls());
       losses += of_model.value();
       first += member.width;
     });

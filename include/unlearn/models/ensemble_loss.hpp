@@ -78,6 +78,9 @@ class EnsembleScorer {
  private:
   template <class Call>
   void each(View<const float, 2> embeddings, const Call& call) const {
+    std::size_t columns = 0;
+    for (const std::size_t width : widths_) columns += width;
+    require_size("columns of candidate embeddings", columns, embeddings.extent(1));
     std::size_t first = 0;
     for (std::size_t m = 0; m < N; ++m) {
       call(m, detail::columns_of(embeddings, first, widths_[m]));

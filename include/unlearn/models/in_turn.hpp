@@ -119,6 +119,7 @@ class InTurn {
   void save(std::ostream& out)
     requires(Checkpointable<Models> && ...)
   {
+    detail::write_count(out, sizeof...(Models));
     detail::write_count(out, steps_);
     std::apply([&](auto&... models) { (detail::save_part(out, models), ...); }, models_);
   }
@@ -126,6 +127,7 @@ class InTurn {
   void load(std::istream& in)
     requires(Checkpointable<Models> && ...)
   {
+    if (detail::read_count(in) != sizeof...(Models)) in.setstate(std::ios::failbit);
     steps_ = detail::read_count(in);
     std::apply([&](auto&... models) { (detail::load_part(in, models), ...); }, models_);
   }

@@ -34,8 +34,8 @@ namespace unlearn {
 
 /// A set of noises in which the descent can step, and onto which it can project.
 ///
-/// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad` of one shape [rows,
-/// elements]:
+/// Requirements, for a set `s`, an execution policy `p`, and `noise` and `grad`, both
+/// [rows, elements]:
 ///  1. `s.project(p, noise)` moves `noise` into the set, in place, and leaves a point of the set as
 ///     it is, to rounding.
 ///  2. `s.sign_step(p, noise, grad, signed_step)` does the same with noise + signed_step ·
@@ -183,8 +183,8 @@ struct ProjectedDescent {
   }
 
   /// Optimises each row of the noise by its own value, in place: a row stops by itself, and is left
-  /// at its own best iterate. A row that has stopped takes no more steps, and the objective is told
-  /// which rows are left. The descent ends when all rows have stopped.
+  /// at the iterate that `keep` says. A row that has stopped takes no more steps, and the objective
+  /// is told which rows are left. The descent ends when all rows have stopped.
   ///
   /// @param objective see RowwiseObjective
   /// @param noise     as in optimize()
@@ -209,6 +209,16 @@ struct ProjectedDescent {
   RowDescentResult optimize_rows(F&& objective, N&& noise, const Set& set, const P& policy,
                                  std::span<const Index> rows) const {
     return descend_rows(objective, as_view(noise), set, policy, {rows.begin(), rows.end()});
+  }
+
+  /// @throws InvalidArgument when the settings are invalid, whatever is optimised
+  void validate() const {
+    require_step(step);
+    require(step >= 0, "step of the descent", "a number that is not negative", step);
+    require(steps >= 0, "steps of the descent", "at least 0", steps);
+    require(!stop_value || is_finite(*stop_value), "stop_value of the descent",
+            "a finite number, or none", stop_value.value_or(0));
+    detail::validate_rule(rule);
   }
 
  private:
@@ -237,16 +247,6 @@ struct ProjectedDescent {
     static_assert(directs_rows<X> || !detail::has_memory<Rule>,
                   "a step rule with a memory needs direct(grad, memory): see its requirements in "
                   "unlearn/noise/step_rule.hpp");
-  }
-
-  /// @throws InvalidArgument
-  void validate() const {
-    require_step(step);
-    require(step >= 0, "step of the descent", "a number that is not negative", step);
-    require(steps >= 0, "steps of the descent", "at least 0", steps);
-    require(!stop_value || is_finite(*stop_value), "stop_value of the descent",
-            "a finite number, or none", stop_value.value_or(0));
-    detail::validate_rule(rule);
   }
 
   /// @throws InvalidArgument
@@ -325,8 +325,9 @@ struct ProjectedDescent {
     validate_start(noise, policy);
     std::vector<Index> frozen = rows_beside(active, noise.extent(0));
 
-    // Of a frozen row, `kept` is what it is left at, else its best iterate. A step moves all rows,
-    // as a set need not know how to move some, and then the frozen ones are taken from `kept`.
+    // Of a frozen row, `kept` is what it is left at, else the iterate to keep. A step moves all
+    // rows, as a set need not know how to move some, and then the frozen ones are taken from
+    // `kept`.
     auto kept_numbers = scratch<X>(policy, noise.size());
     const View<X, 2> kept(kept_numbers.data(), noise.extents());
     copy_rows<X>(frozen, noise, kept, policy);
@@ -419,7 +420,7 @@ struct ProjectedDescent {
   template <class P, class Work>
   static void for_each_row(const P& policy, std::span<const Index> rows, std::size_t elements,
                            const Work& work) {
-    if constexpr (std::same_as<P, Parallel>) {
+    if constexpr (ThreadedPolicy<P>) {
       const std::size_t grain =
           std::max<std::size_t>(update_grain / std::max<std::size_t>(elements, 1), 1);
       for_each_piece(policy, rows.size(), grain, [&](std::size_t begin, std::size_t end) {

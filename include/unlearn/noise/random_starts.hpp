@@ -131,6 +131,7 @@ struct RandomStarts {
  private:
   void validate() const {
     require(starts >= 1, "random starts of a descent", "at least 1", starts);
+    descent.validate();
   }
 
   /// @tparam Outcome DescentResult or RowOutcome

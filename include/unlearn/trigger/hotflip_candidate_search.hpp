@@ -94,10 +94,9 @@ struct HotFlipCandidateSearch {
   /// How many more tokens are ranked, to replace those that a hook rejects.
   std::size_t spares = 16;
 
-  /// @param policy     Parallel or an executor's, or Sequential for the reference: one dot product
-  /// at a time. Or
-  ///                   a RankingBackend: gradients and embeddings are then in its memory, and the
-  ///                   call waits for the result
+  /// @param policy     Parallel or an executor's; Sequential for the reference, one dot product at
+  ///                   a time; or a RankingBackend: gradients and embeddings are then in its
+  ///                   memory, and the call waits for the result
   /// @param gradients  [samples, positions, E] ∂L/∂e_j
   /// @param embeddings [V, E], the token embeddings of the model
   /// @param filter     the tokens that may be candidates; over the same V

@@ -38,14 +38,21 @@ class TokenSequences {
   /// @param row     the caption's row, which the placement is told
   /// @param caption T, with its start and end tokens
   /// @param trigger t, [n]
-  /// @throws InvalidArgument for a trigger of another length, and what `Placement` throws
+  /// @throws InvalidArgument for a trigger of another length, and what `Placement` throws; nothing
+  ///         is appended then
   void add(Index row, std::span<const Token> caption, std::span<const Token> trigger) {
     require_size("tokens of a trigger", trigger_length_, trigger.size());
     const std::size_t length = placement_.length(caption.size(), trigger.size());
     flat_.resize(flat_.size() + length);
     positions_.resize(positions_.size() + trigger.size());
-    placement_.place(row, caption, trigger, std::span(flat_).last(length),
-                     std::span(positions_).last(trigger.size()));
+    try {
+      placement_.place(row, caption, trigger, std::span(flat_).last(length),
+                       std::span(positions_).last(trigger.size()));
+    } catch (...) {  // a rule of the user's may throw
+      flat_.resize(flat_.size() - length);
+      positions_.resize(positions_.size() - trigger.size());
+      throw;
+    }
     lengths_.push_back(static_cast<std::int32_t>(length));
   }
 

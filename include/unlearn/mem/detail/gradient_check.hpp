@@ -58,7 +58,8 @@ class GradientCheck {
       throw InvalidArgument(expectation(
           "gradient from the model's " + name(),
           "a value assigned to every element of `out` (0 where the input has no effect)",
-          "nothing written to element " + in_words(gap - row.begin()) + " of row " + in_words(r)));
+          "element " + in_words(gap - row.begin()) + " of row " + in_words(r) +
+              " left out, or added to"));
     }
     written_ = true;
   }

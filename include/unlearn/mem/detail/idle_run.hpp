@@ -13,6 +13,7 @@
 #include "unlearn/core/error.hpp"
 #include "unlearn/core/loss_pullback.hpp"
 #include "unlearn/noise/ball.hpp"
+#include "unlearn/noise/pixel_grid.hpp"
 
 // Settings with which a stage would run and change nothing. Its losses would look like success.
 
@@ -58,6 +59,13 @@ inline void require_movement(double step) {
           "more than 0 (1 / 255 is 0 in integers: write 1.0 / 255; descent.steps = 0 leaves the "
           "noise out)",
           0);
+}
+
+/// @param grid of noise on bytes
+/// @throws InvalidArgument when its step or radius is not a level, though it is more than 0
+inline void require_levels(const PixelGrid& grid) {
+  require(grid.step > 0, "step of the descent", "at least one level, 1.0 / 255", grid.step);
+  require(grid.radius > 0, "radius of the ball", "at least one level, 1.0 / 255", grid.radius);
 }
 
 }  // namespace unlearn::detail

@@ -86,8 +86,9 @@ class NoiseStage {
   /// @param signals    the signals that a pass visits
   /// @param batch_size the most perturbed signals in a batch
   /// @param progress   the part of the progress that the stage writes; must outlive it
-  /// @throws InvalidArgument when the descent has steps and cannot move the noise: its step is 0,
-  ///         the ball contains only 0, or a batch has fewer pairs than the loss needs
+  /// @throws InvalidArgument when the descent has steps, and its settings are invalid or cannot
+  ///         move the noise: its step is 0, the ball contains only 0, or a batch has fewer pairs
+  ///         than the loss needs
   NoiseStage(const Policies& policies, const Parts& parts, PerturbedSignals signals,
              std::size_t batch_size, PassProgress& progress)
       : policies_(policies),
@@ -96,8 +97,12 @@ class NoiseStage {
         pass_({.count = policies.descent.steps > 0 ? signals_.size() : 0, .batch_size = batch_size},
               progress) {
     if (pass_.batches() == 0) return;
+    policies.descent.validate();
     detail::require_movement(policies.descent.step);
     detail::require_room(policies.ball, parts.noise.elements());
+    if constexpr (on_grid) {
+      detail::require_levels(PixelGrid::from(policies.descent.step, policies.ball));
+    }
     detail::require_enough_pairs<std::remove_cvref_t<decltype(policies.loss)>>(
         name, pass_.cut().smallest_batch());
   }

@@ -44,6 +44,7 @@ inline std::uint64_t read_count(std::istream& in) {
 template <class Part>
 void save_part(std::ostream& out, Part& part) {
   std::ostringstream own;
+  own.imbue(out.getloc());
   part.save(own);
   if (own.fail()) out.setstate(std::ios::failbit);
   const std::string bytes = std::move(own).str();
@@ -65,6 +66,7 @@ void load_part(std::istream& in, Part& part) {
   }
   if (!in) return;
   std::istringstream own(std::move(bytes));
+  own.imbue(in.getloc());
   part.load(own);
   if (own.fail()) in.setstate(std::ios::failbit);
 }
