@@ -58,9 +58,8 @@ struct PixelGridSet {
       const int pixel = clean.flat()[i];
       const int lowest = std::max(-lattice.radius, -pixel);
       const int highest = std::min(lattice.radius, PixelGrid::levels - pixel);
-      const auto count = static_cast<std::size_t>(highest - lowest + 1);
-      noise.flat()[i] =
-          static_cast<std::int8_t>(lowest + static_cast<int>(uniform_below(count, rng)));
+      const std::size_t above = uniform_below(static_cast<std::size_t>(highest - lowest) + 1, rng);
+      noise.flat()[i] = static_cast<std::int8_t>(lowest + static_cast<int>(above));
     }
   }
 

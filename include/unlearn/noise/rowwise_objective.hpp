@@ -18,7 +18,7 @@ struct RowEvaluation {
   std::span<const Index> rows;     ///< the rows that have not stopped, ascending; never empty
   std::span<double> values;        ///< [B]; a value for each of `rows`; others are not read
   View<gradient_of_t<X>, 2> grad;  ///< [B, elements]; a gradient for each of `rows`
-  bool gradient_needed;            ///< false at the last iterate: `grad` is then not read
+  bool gradient_needed = true;     ///< false at the last iterate: `grad` is then not read
 };
 
 /// A loss with a value for each row of the noise.

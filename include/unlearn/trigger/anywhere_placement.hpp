@@ -70,8 +70,8 @@ struct AnywherePlacement {
     std::int32_t number = 0;  // of the place at k
     for (std::int32_t& position : positions) {
       for (; number < position; ++number) {
-        do ++k;
-        while (!is_place(k));
+        ++k;
+        while (!is_place(k)) ++k;
       }
       position = static_cast<std::int32_t>(k);
     }
@@ -79,7 +79,9 @@ struct AnywherePlacement {
   }
 
  private:
-  [[nodiscard]] detail::CaptionFrame frame() const { return {start_tokens, end_tokens, context}; }
+  [[nodiscard]] detail::CaptionFrame frame() const {
+    return {.start_tokens = start_tokens, .end_tokens = end_tokens, .context = context};
+  }
 };
 
 static_assert(std::is_trivially_copyable_v<AnywherePlacement<>>);

@@ -53,7 +53,9 @@ struct BackPlacement {
   }
 
  private:
-  [[nodiscard]] detail::CaptionFrame frame() const { return {start_tokens, end_tokens, context}; }
+  [[nodiscard]] detail::CaptionFrame frame() const {
+    return {.start_tokens = start_tokens, .end_tokens = end_tokens, .context = context};
+  }
 };
 
 static_assert(std::is_trivially_copyable_v<BackPlacement<>>);

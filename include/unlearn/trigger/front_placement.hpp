@@ -30,8 +30,9 @@ struct FrontPlacement {
   /// @throws InvalidArgument when a caption is shorter than its start and end tokens, or when these
   ///         and the trigger alone exceed the context
   [[nodiscard]] std::size_t length(std::size_t caption_length, std::size_t trigger_length) const {
-    return detail::CaptionFrame{start_tokens, end_tokens, context}.length(caption_length,
-                                                                          trigger_length);
+    const detail::CaptionFrame frame{
+        .start_tokens = start_tokens, .end_tokens = end_tokens, .context = context};
+    return frame.length(caption_length, trigger_length);
   }
 
   /// Writes the sequence, and where the trigger is in it. The row does not matter.
