@@ -117,7 +117,8 @@ void log_add_exp(std::span<const Real> a, std::span<const Real> b, std::span<Rea
 }
 
 /// x ← exp(x − shift).
-/// @param x any number of elements, overwritten
+/// @param x     any number of elements, overwritten
+/// @param shift subtracted from each
 template <std::same_as<double> Real = double>
 void exp_of_difference(std::span<Real> x, Real shift) {
   auto numbers = as_array(x);

@@ -108,9 +108,9 @@ struct EnsembleLoss {
 
   /// The value and its gradients.
   struct Result {
-    double value = 0;
-    Matrix grad_a;  ///< [B, ΣD]
-    Matrix grad_b;  ///< [B, ΣD]
+    double value = 0;  ///< L
+    Matrix grad_a;     ///< [B, ΣD]
+    Matrix grad_b;     ///< [B, ΣD]
   };
 
   /// @param a, b        [B, ΣD] the members' embeddings side by side

@@ -202,7 +202,8 @@ struct ProjectedDescent {
     return descend_rows(objective, view, set, policy, all_rows(view.extent(0)));
   }
   /// The same for some rows. The others are left as they are, and have no outcome.
-  /// @param rows ascending, without repetition
+  /// @param objective, noise, set, policy as in optimize_rows() of all rows
+  /// @param rows      ascending, without repetition
   template <class F, MatrixLike N, class Set, ExecutionPolicy P>
     requires RowwiseObjective<F, element_of_t<N>> && FeasibleSet<Set, element_of_t<N>> &&
              std::constructible_from<View<element_of_t<N>, 2>, N&>
